@@ -30,3 +30,6 @@ buf generate .. --template buf.gen.chain.yaml \
 cd ..
 find core/wire chain/x/*/types \( -name '*.pb.go' -o -name '*.pb.gw.go' \) -delete 2>/dev/null || true
 cp -r "$out"/github.com/phala-go/phala/. .
+# gogoproto names a local variable "wire" in every Unmarshal, which hides the package of that name.
+sed -i -E 's#^(\s*)(wire |)"github.com/phala-go/phala/core/wire"#\1phalawire "github.com/phala-go/phala/core/wire"#; s#\bwire\.([A-Z])#phalawire.\1#g' chain/x/*/types/*.pb.go chain/x/*/types/*.pb.gw.go
+gofmt -w core/wire chain/x/*/types/*.pb.go chain/x/*/types/*.pb.gw.go

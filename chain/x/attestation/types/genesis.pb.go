@@ -6,7 +6,7 @@ package types
 import (
 	fmt "fmt"
 	proto "github.com/cosmos/gogoproto/proto"
-	wire "github.com/phala-go/phala/core/wire"
+	phalawire "github.com/phala-go/phala/core/wire"
 	io "io"
 	math "math"
 	math_bits "math/bits"
@@ -24,8 +24,8 @@ var _ = math.Inf
 const _ = proto.GoGoProtoPackageIsVersion3 // please upgrade the proto package
 
 type GenesisState struct {
-	Network  *wire.NetworkParams `protobuf:"bytes,1,opt,name=network,proto3" json:"network,omitempty"`
-	Policies []*wire.Policy      `protobuf:"bytes,2,rep,name=policies,proto3" json:"policies,omitempty"`
+	Network  *phalawire.NetworkParams `protobuf:"bytes,1,opt,name=network,proto3" json:"network,omitempty"`
+	Policies []*phalawire.Policy      `protobuf:"bytes,2,rep,name=policies,proto3" json:"policies,omitempty"`
 }
 
 func (m *GenesisState) Reset()         { *m = GenesisState{} }
@@ -61,14 +61,14 @@ func (m *GenesisState) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_GenesisState proto.InternalMessageInfo
 
-func (m *GenesisState) GetNetwork() *wire.NetworkParams {
+func (m *GenesisState) GetNetwork() *phalawire.NetworkParams {
 	if m != nil {
 		return m.Network
 	}
 	return nil
 }
 
-func (m *GenesisState) GetPolicies() []*wire.Policy {
+func (m *GenesisState) GetPolicies() []*phalawire.Policy {
 	if m != nil {
 		return m.Policies
 	}
@@ -246,7 +246,7 @@ func (m *GenesisState) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Network == nil {
-				m.Network = &wire.NetworkParams{}
+				m.Network = &phalawire.NetworkParams{}
 			}
 			if err := m.Network.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -281,7 +281,7 @@ func (m *GenesisState) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Policies = append(m.Policies, &wire.Policy{})
+			m.Policies = append(m.Policies, &phalawire.Policy{})
 			if err := m.Policies[len(m.Policies)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}

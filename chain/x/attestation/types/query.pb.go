@@ -8,7 +8,7 @@ import (
 	fmt "fmt"
 	grpc1 "github.com/cosmos/gogoproto/grpc"
 	proto "github.com/cosmos/gogoproto/proto"
-	wire "github.com/phala-go/phala/core/wire"
+	phalawire "github.com/phala-go/phala/core/wire"
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	grpc "google.golang.org/grpc"
 	codes "google.golang.org/grpc/codes"
@@ -66,7 +66,7 @@ func (m *QueryNetworkRequest) XXX_DiscardUnknown() {
 var xxx_messageInfo_QueryNetworkRequest proto.InternalMessageInfo
 
 type QueryNetworkResponse struct {
-	Network *wire.NetworkParams `protobuf:"bytes,1,opt,name=network,proto3" json:"network,omitempty"`
+	Network *phalawire.NetworkParams `protobuf:"bytes,1,opt,name=network,proto3" json:"network,omitempty"`
 }
 
 func (m *QueryNetworkResponse) Reset()         { *m = QueryNetworkResponse{} }
@@ -102,7 +102,7 @@ func (m *QueryNetworkResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_QueryNetworkResponse proto.InternalMessageInfo
 
-func (m *QueryNetworkResponse) GetNetwork() *wire.NetworkParams {
+func (m *QueryNetworkResponse) GetNetwork() *phalawire.NetworkParams {
 	if m != nil {
 		return m.Network
 	}
@@ -110,7 +110,7 @@ func (m *QueryNetworkResponse) GetNetwork() *wire.NetworkParams {
 }
 
 type QueryPolicyRequest struct {
-	Role wire.Role `protobuf:"varint,1,opt,name=role,proto3,enum=phala.wire.v1.Role" json:"role,omitempty"`
+	Role phalawire.Role `protobuf:"varint,1,opt,name=role,proto3,enum=phala.wire.v1.Role" json:"role,omitempty"`
 }
 
 func (m *QueryPolicyRequest) Reset()         { *m = QueryPolicyRequest{} }
@@ -146,15 +146,15 @@ func (m *QueryPolicyRequest) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_QueryPolicyRequest proto.InternalMessageInfo
 
-func (m *QueryPolicyRequest) GetRole() wire.Role {
+func (m *QueryPolicyRequest) GetRole() phalawire.Role {
 	if m != nil {
 		return m.Role
 	}
-	return wire.Role_ROLE_UNSPECIFIED
+	return phalawire.Role_ROLE_UNSPECIFIED
 }
 
 type QueryPolicyResponse struct {
-	Policy *wire.Policy `protobuf:"bytes,1,opt,name=policy,proto3" json:"policy,omitempty"`
+	Policy *phalawire.Policy `protobuf:"bytes,1,opt,name=policy,proto3" json:"policy,omitempty"`
 }
 
 func (m *QueryPolicyResponse) Reset()         { *m = QueryPolicyResponse{} }
@@ -190,7 +190,7 @@ func (m *QueryPolicyResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_QueryPolicyResponse proto.InternalMessageInfo
 
-func (m *QueryPolicyResponse) GetPolicy() *wire.Policy {
+func (m *QueryPolicyResponse) GetPolicy() *phalawire.Policy {
 	if m != nil {
 		return m.Policy
 	}
@@ -862,7 +862,7 @@ func (m *QueryNetworkResponse) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Network == nil {
-				m.Network = &wire.NetworkParams{}
+				m.Network = &phalawire.NetworkParams{}
 			}
 			if err := m.Network.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -932,7 +932,7 @@ func (m *QueryPolicyRequest) Unmarshal(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.Role |= wire.Role(b&0x7F) << shift
+				m.Role |= phalawire.Role(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
@@ -1017,7 +1017,7 @@ func (m *QueryPolicyResponse) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Policy == nil {
-				m.Policy = &wire.Policy{}
+				m.Policy = &phalawire.Policy{}
 			}
 			if err := m.Policy.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err

@@ -17,7 +17,7 @@ import (
 	"github.com/golang/protobuf/proto"
 	"github.com/grpc-ecosystem/grpc-gateway/runtime"
 	"github.com/grpc-ecosystem/grpc-gateway/utilities"
-	"github.com/phala-go/phala/core/wire"
+	phalawire "github.com/phala-go/phala/core/wire"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/grpclog"
@@ -69,13 +69,13 @@ func request_Query_Policy_0(ctx context.Context, marshaler runtime.Marshaler, cl
 		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "role")
 	}
 
-	e, err = runtime.Enum(val, wire.Role_value)
+	e, err = runtime.Enum(val, phalawire.Role_value)
 
 	if err != nil {
 		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "role", err)
 	}
 
-	protoReq.Role = wire.Role(e)
+	protoReq.Role = phalawire.Role(e)
 
 	msg, err := client.Policy(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
 	return msg, metadata, err
@@ -99,13 +99,13 @@ func local_request_Query_Policy_0(ctx context.Context, marshaler runtime.Marshal
 		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "role")
 	}
 
-	e, err = runtime.Enum(val, wire.Role_value)
+	e, err = runtime.Enum(val, phalawire.Role_value)
 
 	if err != nil {
 		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "role", err)
 	}
 
-	protoReq.Role = wire.Role(e)
+	protoReq.Role = phalawire.Role(e)
 
 	msg, err := server.Policy(ctx, &protoReq)
 	return msg, metadata, err

@@ -10,7 +10,7 @@ import (
 	fmt "fmt"
 	grpc1 "github.com/cosmos/gogoproto/grpc"
 	proto "github.com/cosmos/gogoproto/proto"
-	wire "github.com/phala-go/phala/core/wire"
+	phalawire "github.com/phala-go/phala/core/wire"
 	grpc "google.golang.org/grpc"
 	codes "google.golang.org/grpc/codes"
 	status "google.golang.org/grpc/status"
@@ -31,8 +31,8 @@ var _ = math.Inf
 const _ = proto.GoGoProtoPackageIsVersion3 // please upgrade the proto package
 
 type MsgUpdatePolicy struct {
-	Authority string       `protobuf:"bytes,1,opt,name=authority,proto3" json:"authority,omitempty"`
-	Policy    *wire.Policy `protobuf:"bytes,2,opt,name=policy,proto3" json:"policy,omitempty"`
+	Authority string            `protobuf:"bytes,1,opt,name=authority,proto3" json:"authority,omitempty"`
+	Policy    *phalawire.Policy `protobuf:"bytes,2,opt,name=policy,proto3" json:"policy,omitempty"`
 }
 
 func (m *MsgUpdatePolicy) Reset()         { *m = MsgUpdatePolicy{} }
@@ -75,7 +75,7 @@ func (m *MsgUpdatePolicy) GetAuthority() string {
 	return ""
 }
 
-func (m *MsgUpdatePolicy) GetPolicy() *wire.Policy {
+func (m *MsgUpdatePolicy) GetPolicy() *phalawire.Policy {
 	if m != nil {
 		return m.Policy
 	}
@@ -431,7 +431,7 @@ func (m *MsgUpdatePolicy) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Policy == nil {
-				m.Policy = &wire.Policy{}
+				m.Policy = &phalawire.Policy{}
 			}
 			if err := m.Policy.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err

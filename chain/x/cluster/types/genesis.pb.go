@@ -6,7 +6,7 @@ package types
 import (
 	fmt "fmt"
 	proto "github.com/cosmos/gogoproto/proto"
-	wire "github.com/phala-go/phala/core/wire"
+	phalawire "github.com/phala-go/phala/core/wire"
 	io "io"
 	math "math"
 	math_bits "math/bits"
@@ -92,8 +92,8 @@ func (m *Params) GetMinStorageReceipts() uint32 {
 }
 
 type ContractCode struct {
-	Code   *wire.Code `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
-	Packed []byte     `protobuf:"bytes,2,opt,name=packed,proto3" json:"packed,omitempty"`
+	Code   *phalawire.Code `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	Packed []byte          `protobuf:"bytes,2,opt,name=packed,proto3" json:"packed,omitempty"`
 }
 
 func (m *ContractCode) Reset()         { *m = ContractCode{} }
@@ -129,7 +129,7 @@ func (m *ContractCode) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_ContractCode proto.InternalMessageInfo
 
-func (m *ContractCode) GetCode() *wire.Code {
+func (m *ContractCode) GetCode() *phalawire.Code {
 	if m != nil {
 		return m.Code
 	}
@@ -204,16 +204,16 @@ func (m *RevealedEffect) GetLeaf() uint32 {
 }
 
 type GenesisState struct {
-	Params      *Params                `protobuf:"bytes,1,opt,name=params,proto3" json:"params,omitempty"`
-	NextCluster uint64                 `protobuf:"varint,2,opt,name=next_cluster,json=nextCluster,proto3" json:"next_cluster,omitempty"`
-	Clusters    []*wire.Cluster        `protobuf:"bytes,3,rep,name=clusters,proto3" json:"clusters,omitempty"`
-	Heads       []*wire.Head           `protobuf:"bytes,4,rep,name=heads,proto3" json:"heads,omitempty"`
-	Inboxes     []*wire.Inbox          `protobuf:"bytes,5,rep,name=inboxes,proto3" json:"inboxes,omitempty"`
-	Items       []*wire.InboxItem      `protobuf:"bytes,6,rep,name=items,proto3" json:"items,omitempty"`
-	Batches     []*wire.CommittedBatch `protobuf:"bytes,7,rep,name=batches,proto3" json:"batches,omitempty"`
-	Codes       []*ContractCode        `protobuf:"bytes,8,rep,name=codes,proto3" json:"codes,omitempty"`
-	Contracts   []*wire.Contract       `protobuf:"bytes,9,rep,name=contracts,proto3" json:"contracts,omitempty"`
-	Revealed    []*RevealedEffect      `protobuf:"bytes,10,rep,name=revealed,proto3" json:"revealed,omitempty"`
+	Params      *Params                     `protobuf:"bytes,1,opt,name=params,proto3" json:"params,omitempty"`
+	NextCluster uint64                      `protobuf:"varint,2,opt,name=next_cluster,json=nextCluster,proto3" json:"next_cluster,omitempty"`
+	Clusters    []*phalawire.Cluster        `protobuf:"bytes,3,rep,name=clusters,proto3" json:"clusters,omitempty"`
+	Heads       []*phalawire.Head           `protobuf:"bytes,4,rep,name=heads,proto3" json:"heads,omitempty"`
+	Inboxes     []*phalawire.Inbox          `protobuf:"bytes,5,rep,name=inboxes,proto3" json:"inboxes,omitempty"`
+	Items       []*phalawire.InboxItem      `protobuf:"bytes,6,rep,name=items,proto3" json:"items,omitempty"`
+	Batches     []*phalawire.CommittedBatch `protobuf:"bytes,7,rep,name=batches,proto3" json:"batches,omitempty"`
+	Codes       []*ContractCode             `protobuf:"bytes,8,rep,name=codes,proto3" json:"codes,omitempty"`
+	Contracts   []*phalawire.Contract       `protobuf:"bytes,9,rep,name=contracts,proto3" json:"contracts,omitempty"`
+	Revealed    []*RevealedEffect           `protobuf:"bytes,10,rep,name=revealed,proto3" json:"revealed,omitempty"`
 }
 
 func (m *GenesisState) Reset()         { *m = GenesisState{} }
@@ -263,35 +263,35 @@ func (m *GenesisState) GetNextCluster() uint64 {
 	return 0
 }
 
-func (m *GenesisState) GetClusters() []*wire.Cluster {
+func (m *GenesisState) GetClusters() []*phalawire.Cluster {
 	if m != nil {
 		return m.Clusters
 	}
 	return nil
 }
 
-func (m *GenesisState) GetHeads() []*wire.Head {
+func (m *GenesisState) GetHeads() []*phalawire.Head {
 	if m != nil {
 		return m.Heads
 	}
 	return nil
 }
 
-func (m *GenesisState) GetInboxes() []*wire.Inbox {
+func (m *GenesisState) GetInboxes() []*phalawire.Inbox {
 	if m != nil {
 		return m.Inboxes
 	}
 	return nil
 }
 
-func (m *GenesisState) GetItems() []*wire.InboxItem {
+func (m *GenesisState) GetItems() []*phalawire.InboxItem {
 	if m != nil {
 		return m.Items
 	}
 	return nil
 }
 
-func (m *GenesisState) GetBatches() []*wire.CommittedBatch {
+func (m *GenesisState) GetBatches() []*phalawire.CommittedBatch {
 	if m != nil {
 		return m.Batches
 	}
@@ -305,7 +305,7 @@ func (m *GenesisState) GetCodes() []*ContractCode {
 	return nil
 }
 
-func (m *GenesisState) GetContracts() []*wire.Contract {
+func (m *GenesisState) GetContracts() []*phalawire.Contract {
 	if m != nil {
 		return m.Contracts
 	}
@@ -985,7 +985,7 @@ func (m *ContractCode) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Code == nil {
-				m.Code = &wire.Code{}
+				m.Code = &phalawire.Code{}
 			}
 			if err := m.Code.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -1266,7 +1266,7 @@ func (m *GenesisState) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Clusters = append(m.Clusters, &wire.Cluster{})
+			m.Clusters = append(m.Clusters, &phalawire.Cluster{})
 			if err := m.Clusters[len(m.Clusters)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -1300,7 +1300,7 @@ func (m *GenesisState) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Heads = append(m.Heads, &wire.Head{})
+			m.Heads = append(m.Heads, &phalawire.Head{})
 			if err := m.Heads[len(m.Heads)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -1334,7 +1334,7 @@ func (m *GenesisState) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Inboxes = append(m.Inboxes, &wire.Inbox{})
+			m.Inboxes = append(m.Inboxes, &phalawire.Inbox{})
 			if err := m.Inboxes[len(m.Inboxes)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -1368,7 +1368,7 @@ func (m *GenesisState) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Items = append(m.Items, &wire.InboxItem{})
+			m.Items = append(m.Items, &phalawire.InboxItem{})
 			if err := m.Items[len(m.Items)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -1402,7 +1402,7 @@ func (m *GenesisState) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Batches = append(m.Batches, &wire.CommittedBatch{})
+			m.Batches = append(m.Batches, &phalawire.CommittedBatch{})
 			if err := m.Batches[len(m.Batches)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -1470,7 +1470,7 @@ func (m *GenesisState) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Contracts = append(m.Contracts, &wire.Contract{})
+			m.Contracts = append(m.Contracts, &phalawire.Contract{})
 			if err := m.Contracts[len(m.Contracts)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}

@@ -8,7 +8,7 @@ import (
 	fmt "fmt"
 	grpc1 "github.com/cosmos/gogoproto/grpc"
 	proto "github.com/cosmos/gogoproto/proto"
-	wire "github.com/phala-go/phala/core/wire"
+	phalawire "github.com/phala-go/phala/core/wire"
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	grpc "google.golang.org/grpc"
 	codes "google.golang.org/grpc/codes"
@@ -154,9 +154,9 @@ func (m *QueryClusterRequest) GetId() uint64 {
 }
 
 type QueryClusterResponse struct {
-	Cluster *wire.Cluster `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
-	Head    *wire.Head    `protobuf:"bytes,2,opt,name=head,proto3" json:"head,omitempty"`
-	Inbox   *wire.Inbox   `protobuf:"bytes,3,opt,name=inbox,proto3" json:"inbox,omitempty"`
+	Cluster *phalawire.Cluster `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Head    *phalawire.Head    `protobuf:"bytes,2,opt,name=head,proto3" json:"head,omitempty"`
+	Inbox   *phalawire.Inbox   `protobuf:"bytes,3,opt,name=inbox,proto3" json:"inbox,omitempty"`
 }
 
 func (m *QueryClusterResponse) Reset()         { *m = QueryClusterResponse{} }
@@ -192,21 +192,21 @@ func (m *QueryClusterResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_QueryClusterResponse proto.InternalMessageInfo
 
-func (m *QueryClusterResponse) GetCluster() *wire.Cluster {
+func (m *QueryClusterResponse) GetCluster() *phalawire.Cluster {
 	if m != nil {
 		return m.Cluster
 	}
 	return nil
 }
 
-func (m *QueryClusterResponse) GetHead() *wire.Head {
+func (m *QueryClusterResponse) GetHead() *phalawire.Head {
 	if m != nil {
 		return m.Head
 	}
 	return nil
 }
 
-func (m *QueryClusterResponse) GetInbox() *wire.Inbox {
+func (m *QueryClusterResponse) GetInbox() *phalawire.Inbox {
 	if m != nil {
 		return m.Inbox
 	}
@@ -266,7 +266,7 @@ func (m *QueryClustersRequest) GetLimit() uint32 {
 }
 
 type QueryClustersResponse struct {
-	Clusters []*wire.Cluster `protobuf:"bytes,1,rep,name=clusters,proto3" json:"clusters,omitempty"`
+	Clusters []*phalawire.Cluster `protobuf:"bytes,1,rep,name=clusters,proto3" json:"clusters,omitempty"`
 }
 
 func (m *QueryClustersResponse) Reset()         { *m = QueryClustersResponse{} }
@@ -302,7 +302,7 @@ func (m *QueryClustersResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_QueryClustersResponse proto.InternalMessageInfo
 
-func (m *QueryClustersResponse) GetClusters() []*wire.Cluster {
+func (m *QueryClustersResponse) GetClusters() []*phalawire.Cluster {
 	if m != nil {
 		return m.Clusters
 	}
@@ -362,7 +362,7 @@ func (m *QueryInboxItemRequest) GetIndex() uint64 {
 }
 
 type QueryInboxItemResponse struct {
-	Item *wire.InboxItem `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"`
+	Item *phalawire.InboxItem `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"`
 }
 
 func (m *QueryInboxItemResponse) Reset()         { *m = QueryInboxItemResponse{} }
@@ -398,7 +398,7 @@ func (m *QueryInboxItemResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_QueryInboxItemResponse proto.InternalMessageInfo
 
-func (m *QueryInboxItemResponse) GetItem() *wire.InboxItem {
+func (m *QueryInboxItemResponse) GetItem() *phalawire.InboxItem {
 	if m != nil {
 		return m.Item
 	}
@@ -458,7 +458,7 @@ func (m *QueryBatchRequest) GetNumber() uint64 {
 }
 
 type QueryBatchResponse struct {
-	Batch *wire.CommittedBatch `protobuf:"bytes,1,opt,name=batch,proto3" json:"batch,omitempty"`
+	Batch *phalawire.CommittedBatch `protobuf:"bytes,1,opt,name=batch,proto3" json:"batch,omitempty"`
 }
 
 func (m *QueryBatchResponse) Reset()         { *m = QueryBatchResponse{} }
@@ -494,7 +494,7 @@ func (m *QueryBatchResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_QueryBatchResponse proto.InternalMessageInfo
 
-func (m *QueryBatchResponse) GetBatch() *wire.CommittedBatch {
+func (m *QueryBatchResponse) GetBatch() *phalawire.CommittedBatch {
 	if m != nil {
 		return m.Batch
 	}
@@ -546,7 +546,7 @@ func (m *QueryCodeRequest) GetId() []byte {
 }
 
 type QueryCodeResponse struct {
-	Code *wire.Code `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	Code *phalawire.Code `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
 }
 
 func (m *QueryCodeResponse) Reset()         { *m = QueryCodeResponse{} }
@@ -582,7 +582,7 @@ func (m *QueryCodeResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_QueryCodeResponse proto.InternalMessageInfo
 
-func (m *QueryCodeResponse) GetCode() *wire.Code {
+func (m *QueryCodeResponse) GetCode() *phalawire.Code {
 	if m != nil {
 		return m.Code
 	}
@@ -730,7 +730,7 @@ func (m *QueryContractRequest) GetAddress() []byte {
 }
 
 type QueryContractResponse struct {
-	Contract *wire.Contract `protobuf:"bytes,1,opt,name=contract,proto3" json:"contract,omitempty"`
+	Contract *phalawire.Contract `protobuf:"bytes,1,opt,name=contract,proto3" json:"contract,omitempty"`
 }
 
 func (m *QueryContractResponse) Reset()         { *m = QueryContractResponse{} }
@@ -766,7 +766,7 @@ func (m *QueryContractResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_QueryContractResponse proto.InternalMessageInfo
 
-func (m *QueryContractResponse) GetContract() *wire.Contract {
+func (m *QueryContractResponse) GetContract() *phalawire.Contract {
 	if m != nil {
 		return m.Contract
 	}
@@ -834,7 +834,7 @@ func (m *QueryContractsRequest) GetLimit() uint32 {
 }
 
 type QueryContractsResponse struct {
-	Contracts []*wire.Contract `protobuf:"bytes,1,rep,name=contracts,proto3" json:"contracts,omitempty"`
+	Contracts []*phalawire.Contract `protobuf:"bytes,1,rep,name=contracts,proto3" json:"contracts,omitempty"`
 }
 
 func (m *QueryContractsResponse) Reset()         { *m = QueryContractsResponse{} }
@@ -870,7 +870,7 @@ func (m *QueryContractsResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_QueryContractsResponse proto.InternalMessageInfo
 
-func (m *QueryContractsResponse) GetContracts() []*wire.Contract {
+func (m *QueryContractsResponse) GetContracts() []*phalawire.Contract {
 	if m != nil {
 		return m.Contracts
 	}
@@ -2490,7 +2490,7 @@ func (m *QueryClusterResponse) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Cluster == nil {
-				m.Cluster = &wire.Cluster{}
+				m.Cluster = &phalawire.Cluster{}
 			}
 			if err := m.Cluster.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -2526,7 +2526,7 @@ func (m *QueryClusterResponse) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Head == nil {
-				m.Head = &wire.Head{}
+				m.Head = &phalawire.Head{}
 			}
 			if err := m.Head.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -2562,7 +2562,7 @@ func (m *QueryClusterResponse) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Inbox == nil {
-				m.Inbox = &wire.Inbox{}
+				m.Inbox = &phalawire.Inbox{}
 			}
 			if err := m.Inbox.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -2735,7 +2735,7 @@ func (m *QueryClustersResponse) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Clusters = append(m.Clusters, &wire.Cluster{})
+			m.Clusters = append(m.Clusters, &phalawire.Cluster{})
 			if err := m.Clusters[len(m.Clusters)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -2908,7 +2908,7 @@ func (m *QueryInboxItemResponse) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Item == nil {
-				m.Item = &wire.InboxItem{}
+				m.Item = &phalawire.InboxItem{}
 			}
 			if err := m.Item.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -3082,7 +3082,7 @@ func (m *QueryBatchResponse) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Batch == nil {
-				m.Batch = &wire.CommittedBatch{}
+				m.Batch = &phalawire.CommittedBatch{}
 			}
 			if err := m.Batch.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -3252,7 +3252,7 @@ func (m *QueryCodeResponse) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Code == nil {
-				m.Code = &wire.Code{}
+				m.Code = &phalawire.Code{}
 			}
 			if err := m.Code.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -3609,7 +3609,7 @@ func (m *QueryContractResponse) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Contract == nil {
-				m.Contract = &wire.Contract{}
+				m.Contract = &phalawire.Contract{}
 			}
 			if err := m.Contract.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -3816,7 +3816,7 @@ func (m *QueryContractsResponse) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Contracts = append(m.Contracts, &wire.Contract{})
+			m.Contracts = append(m.Contracts, &phalawire.Contract{})
 			if err := m.Contracts[len(m.Contracts)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}

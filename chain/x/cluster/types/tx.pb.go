@@ -10,7 +10,7 @@ import (
 	fmt "fmt"
 	grpc1 "github.com/cosmos/gogoproto/grpc"
 	proto "github.com/cosmos/gogoproto/proto"
-	wire "github.com/phala-go/phala/core/wire"
+	phalawire "github.com/phala-go/phala/core/wire"
 	grpc "google.golang.org/grpc"
 	codes "google.golang.org/grpc/codes"
 	status "google.golang.org/grpc/status"
@@ -32,10 +32,10 @@ const _ = proto.GoGoProtoPackageIsVersion3 // please upgrade the proto package
 
 // MsgCreateCluster makes the sender the owner of a new cluster of the workers it names.
 type MsgCreateCluster struct {
-	Owner      string            `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
-	Members    []*wire.WorkerRef `protobuf:"bytes,2,rep,name=members,proto3" json:"members,omitempty"`
-	Quorum     uint32            `protobuf:"varint,3,opt,name=quorum,proto3" json:"quorum,omitempty"`
-	OpenDeploy bool              `protobuf:"varint,4,opt,name=open_deploy,json=openDeploy,proto3" json:"open_deploy,omitempty"`
+	Owner      string                 `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	Members    []*phalawire.WorkerRef `protobuf:"bytes,2,rep,name=members,proto3" json:"members,omitempty"`
+	Quorum     uint32                 `protobuf:"varint,3,opt,name=quorum,proto3" json:"quorum,omitempty"`
+	OpenDeploy bool                   `protobuf:"varint,4,opt,name=open_deploy,json=openDeploy,proto3" json:"open_deploy,omitempty"`
 }
 
 func (m *MsgCreateCluster) Reset()         { *m = MsgCreateCluster{} }
@@ -78,7 +78,7 @@ func (m *MsgCreateCluster) GetOwner() string {
 	return ""
 }
 
-func (m *MsgCreateCluster) GetMembers() []*wire.WorkerRef {
+func (m *MsgCreateCluster) GetMembers() []*phalawire.WorkerRef {
 	if m != nil {
 		return m.Members
 	}
@@ -241,15 +241,15 @@ func (m *MsgUploadCodeResponse) GetCodeId() []byte {
 
 // MsgInstantiate is an inbox item; the address is pending until a batch's effect makes it live or failed.
 type MsgInstantiate struct {
-	Sender   string           `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
-	Cluster  uint64           `protobuf:"varint,2,opt,name=cluster,proto3" json:"cluster,omitempty"`
-	Epoch    uint64           `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	CodeId   []byte           `protobuf:"bytes,4,opt,name=code_id,json=codeId,proto3" json:"code_id,omitempty"`
-	Label    string           `protobuf:"bytes,5,opt,name=label,proto3" json:"label,omitempty"`
-	Query    wire.QueryPolicy `protobuf:"varint,6,opt,name=query,proto3,enum=phala.wire.v1.QueryPolicy" json:"query,omitempty"`
-	GasClass uint32           `protobuf:"varint,7,opt,name=gas_class,json=gasClass,proto3" json:"gas_class,omitempty"`
-	Sealed   *wire.Envelope   `protobuf:"bytes,8,opt,name=sealed,proto3" json:"sealed,omitempty"`
-	Funds    string           `protobuf:"bytes,9,opt,name=funds,proto3" json:"funds,omitempty"`
+	Sender   string                `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Cluster  uint64                `protobuf:"varint,2,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Epoch    uint64                `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	CodeId   []byte                `protobuf:"bytes,4,opt,name=code_id,json=codeId,proto3" json:"code_id,omitempty"`
+	Label    string                `protobuf:"bytes,5,opt,name=label,proto3" json:"label,omitempty"`
+	Query    phalawire.QueryPolicy `protobuf:"varint,6,opt,name=query,proto3,enum=phala.wire.v1.QueryPolicy" json:"query,omitempty"`
+	GasClass uint32                `protobuf:"varint,7,opt,name=gas_class,json=gasClass,proto3" json:"gas_class,omitempty"`
+	Sealed   *phalawire.Envelope   `protobuf:"bytes,8,opt,name=sealed,proto3" json:"sealed,omitempty"`
+	Funds    string                `protobuf:"bytes,9,opt,name=funds,proto3" json:"funds,omitempty"`
 }
 
 func (m *MsgInstantiate) Reset()         { *m = MsgInstantiate{} }
@@ -320,11 +320,11 @@ func (m *MsgInstantiate) GetLabel() string {
 	return ""
 }
 
-func (m *MsgInstantiate) GetQuery() wire.QueryPolicy {
+func (m *MsgInstantiate) GetQuery() phalawire.QueryPolicy {
 	if m != nil {
 		return m.Query
 	}
-	return wire.QueryPolicy_QUERY_POLICY_UNSPECIFIED
+	return phalawire.QueryPolicy_QUERY_POLICY_UNSPECIFIED
 }
 
 func (m *MsgInstantiate) GetGasClass() uint32 {
@@ -334,7 +334,7 @@ func (m *MsgInstantiate) GetGasClass() uint32 {
 	return 0
 }
 
-func (m *MsgInstantiate) GetSealed() *wire.Envelope {
+func (m *MsgInstantiate) GetSealed() *phalawire.Envelope {
 	if m != nil {
 		return m.Sealed
 	}
@@ -401,12 +401,12 @@ func (m *MsgInstantiateResponse) GetAddress() []byte {
 }
 
 type MsgSubmitInput struct {
-	Sender   string         `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
-	Cluster  uint64         `protobuf:"varint,2,opt,name=cluster,proto3" json:"cluster,omitempty"`
-	Epoch    uint64         `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	GasClass uint32         `protobuf:"varint,4,opt,name=gas_class,json=gasClass,proto3" json:"gas_class,omitempty"`
-	Sealed   *wire.Envelope `protobuf:"bytes,5,opt,name=sealed,proto3" json:"sealed,omitempty"`
-	Funds    string         `protobuf:"bytes,6,opt,name=funds,proto3" json:"funds,omitempty"`
+	Sender   string              `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Cluster  uint64              `protobuf:"varint,2,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Epoch    uint64              `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	GasClass uint32              `protobuf:"varint,4,opt,name=gas_class,json=gasClass,proto3" json:"gas_class,omitempty"`
+	Sealed   *phalawire.Envelope `protobuf:"bytes,5,opt,name=sealed,proto3" json:"sealed,omitempty"`
+	Funds    string              `protobuf:"bytes,6,opt,name=funds,proto3" json:"funds,omitempty"`
 }
 
 func (m *MsgSubmitInput) Reset()         { *m = MsgSubmitInput{} }
@@ -470,7 +470,7 @@ func (m *MsgSubmitInput) GetGasClass() uint32 {
 	return 0
 }
 
-func (m *MsgSubmitInput) GetSealed() *wire.Envelope {
+func (m *MsgSubmitInput) GetSealed() *phalawire.Envelope {
 	if m != nil {
 		return m.Sealed
 	}
@@ -530,8 +530,8 @@ func (m *MsgSubmitInputResponse) GetIndex() uint64 {
 
 // MsgCommitBatch may be sent by anyone; the signatures decide.
 type MsgCommitBatch struct {
-	Sender string            `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
-	Batch  *wire.SignedBatch `protobuf:"bytes,2,opt,name=batch,proto3" json:"batch,omitempty"`
+	Sender string                 `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Batch  *phalawire.SignedBatch `protobuf:"bytes,2,opt,name=batch,proto3" json:"batch,omitempty"`
 }
 
 func (m *MsgCommitBatch) Reset()         { *m = MsgCommitBatch{} }
@@ -574,7 +574,7 @@ func (m *MsgCommitBatch) GetSender() string {
 	return ""
 }
 
-func (m *MsgCommitBatch) GetBatch() *wire.SignedBatch {
+func (m *MsgCommitBatch) GetBatch() *phalawire.SignedBatch {
 	if m != nil {
 		return m.Batch
 	}
@@ -619,10 +619,10 @@ var xxx_messageInfo_MsgCommitBatchResponse proto.InternalMessageInfo
 
 // MsgRevealEffects may be sent by anyone; the batch's effects_root decides. Each effect runs once.
 type MsgRevealEffects struct {
-	Sender   string                `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
-	Cluster  uint64                `protobuf:"varint,2,opt,name=cluster,proto3" json:"cluster,omitempty"`
-	Number   uint64                `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
-	Openings []*wire.EffectOpening `protobuf:"bytes,4,rep,name=openings,proto3" json:"openings,omitempty"`
+	Sender   string                     `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Cluster  uint64                     `protobuf:"varint,2,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Number   uint64                     `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
+	Openings []*phalawire.EffectOpening `protobuf:"bytes,4,rep,name=openings,proto3" json:"openings,omitempty"`
 }
 
 func (m *MsgRevealEffects) Reset()         { *m = MsgRevealEffects{} }
@@ -679,7 +679,7 @@ func (m *MsgRevealEffects) GetNumber() uint64 {
 	return 0
 }
 
-func (m *MsgRevealEffects) GetOpenings() []*wire.EffectOpening {
+func (m *MsgRevealEffects) GetOpenings() []*phalawire.EffectOpening {
 	if m != nil {
 		return m.Openings
 	}
@@ -1915,7 +1915,7 @@ func (m *MsgCreateCluster) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Members = append(m.Members, &wire.WorkerRef{})
+			m.Members = append(m.Members, &phalawire.WorkerRef{})
 			if err := m.Members[len(m.Members)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -2428,7 +2428,7 @@ func (m *MsgInstantiate) Unmarshal(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.Query |= wire.QueryPolicy(b&0x7F) << shift
+				m.Query |= phalawire.QueryPolicy(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
@@ -2482,7 +2482,7 @@ func (m *MsgInstantiate) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Sealed == nil {
-				m.Sealed = &wire.Envelope{}
+				m.Sealed = &phalawire.Envelope{}
 			}
 			if err := m.Sealed.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -2792,7 +2792,7 @@ func (m *MsgSubmitInput) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Sealed == nil {
-				m.Sealed = &wire.Envelope{}
+				m.Sealed = &phalawire.Envelope{}
 			}
 			if err := m.Sealed.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -3011,7 +3011,7 @@ func (m *MsgCommitBatch) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Batch == nil {
-				m.Batch = &wire.SignedBatch{}
+				m.Batch = &phalawire.SignedBatch{}
 			}
 			if err := m.Batch.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -3216,7 +3216,7 @@ func (m *MsgRevealEffects) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Openings = append(m.Openings, &wire.EffectOpening{})
+			m.Openings = append(m.Openings, &phalawire.EffectOpening{})
 			if err := m.Openings[len(m.Openings)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}

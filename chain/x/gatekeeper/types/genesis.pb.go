@@ -6,7 +6,7 @@ package types
 import (
 	fmt "fmt"
 	proto "github.com/cosmos/gogoproto/proto"
-	wire "github.com/phala-go/phala/core/wire"
+	phalawire "github.com/phala-go/phala/core/wire"
 	io "io"
 	math "math"
 	math_bits "math/bits"
@@ -24,10 +24,10 @@ var _ = math.Inf
 const _ = proto.GoGoProtoPackageIsVersion3 // please upgrade the proto package
 
 type GenesisState struct {
-	Set           *wire.GatekeeperSet  `protobuf:"bytes,1,opt,name=set,proto3" json:"set,omitempty"`
-	Requests      []*wire.KeyRequest   `protobuf:"bytes,2,rep,name=requests,proto3" json:"requests,omitempty"`
-	Announcements []*wire.Announcement `protobuf:"bytes,3,rep,name=announcements,proto3" json:"announcements,omitempty"`
-	Keys          []*wire.ClusterKey   `protobuf:"bytes,4,rep,name=keys,proto3" json:"keys,omitempty"`
+	Set           *phalawire.GatekeeperSet  `protobuf:"bytes,1,opt,name=set,proto3" json:"set,omitempty"`
+	Requests      []*phalawire.KeyRequest   `protobuf:"bytes,2,rep,name=requests,proto3" json:"requests,omitempty"`
+	Announcements []*phalawire.Announcement `protobuf:"bytes,3,rep,name=announcements,proto3" json:"announcements,omitempty"`
+	Keys          []*phalawire.ClusterKey   `protobuf:"bytes,4,rep,name=keys,proto3" json:"keys,omitempty"`
 }
 
 func (m *GenesisState) Reset()         { *m = GenesisState{} }
@@ -63,28 +63,28 @@ func (m *GenesisState) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_GenesisState proto.InternalMessageInfo
 
-func (m *GenesisState) GetSet() *wire.GatekeeperSet {
+func (m *GenesisState) GetSet() *phalawire.GatekeeperSet {
 	if m != nil {
 		return m.Set
 	}
 	return nil
 }
 
-func (m *GenesisState) GetRequests() []*wire.KeyRequest {
+func (m *GenesisState) GetRequests() []*phalawire.KeyRequest {
 	if m != nil {
 		return m.Requests
 	}
 	return nil
 }
 
-func (m *GenesisState) GetAnnouncements() []*wire.Announcement {
+func (m *GenesisState) GetAnnouncements() []*phalawire.Announcement {
 	if m != nil {
 		return m.Announcements
 	}
 	return nil
 }
 
-func (m *GenesisState) GetKeys() []*wire.ClusterKey {
+func (m *GenesisState) GetKeys() []*phalawire.ClusterKey {
 	if m != nil {
 		return m.Keys
 	}
@@ -303,7 +303,7 @@ func (m *GenesisState) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Set == nil {
-				m.Set = &wire.GatekeeperSet{}
+				m.Set = &phalawire.GatekeeperSet{}
 			}
 			if err := m.Set.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -338,7 +338,7 @@ func (m *GenesisState) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Requests = append(m.Requests, &wire.KeyRequest{})
+			m.Requests = append(m.Requests, &phalawire.KeyRequest{})
 			if err := m.Requests[len(m.Requests)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -372,7 +372,7 @@ func (m *GenesisState) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Announcements = append(m.Announcements, &wire.Announcement{})
+			m.Announcements = append(m.Announcements, &phalawire.Announcement{})
 			if err := m.Announcements[len(m.Announcements)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -406,7 +406,7 @@ func (m *GenesisState) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Keys = append(m.Keys, &wire.ClusterKey{})
+			m.Keys = append(m.Keys, &phalawire.ClusterKey{})
 			if err := m.Keys[len(m.Keys)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}

@@ -8,7 +8,7 @@ import (
 	fmt "fmt"
 	grpc1 "github.com/cosmos/gogoproto/grpc"
 	proto "github.com/cosmos/gogoproto/proto"
-	wire "github.com/phala-go/phala/core/wire"
+	phalawire "github.com/phala-go/phala/core/wire"
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	grpc "google.golang.org/grpc"
 	codes "google.golang.org/grpc/codes"
@@ -66,7 +66,7 @@ func (m *QuerySetRequest) XXX_DiscardUnknown() {
 var xxx_messageInfo_QuerySetRequest proto.InternalMessageInfo
 
 type QuerySetResponse struct {
-	Set *wire.GatekeeperSet `protobuf:"bytes,1,opt,name=set,proto3" json:"set,omitempty"`
+	Set *phalawire.GatekeeperSet `protobuf:"bytes,1,opt,name=set,proto3" json:"set,omitempty"`
 }
 
 func (m *QuerySetResponse) Reset()         { *m = QuerySetResponse{} }
@@ -102,7 +102,7 @@ func (m *QuerySetResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_QuerySetResponse proto.InternalMessageInfo
 
-func (m *QuerySetResponse) GetSet() *wire.GatekeeperSet {
+func (m *QuerySetResponse) GetSet() *phalawire.GatekeeperSet {
 	if m != nil {
 		return m.Set
 	}
@@ -154,7 +154,7 @@ func (m *QueryClusterKeyRequest) GetCluster() uint64 {
 }
 
 type QueryClusterKeyResponse struct {
-	Key *wire.ClusterKey `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Key *phalawire.ClusterKey `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 }
 
 func (m *QueryClusterKeyResponse) Reset()         { *m = QueryClusterKeyResponse{} }
@@ -190,7 +190,7 @@ func (m *QueryClusterKeyResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_QueryClusterKeyResponse proto.InternalMessageInfo
 
-func (m *QueryClusterKeyResponse) GetKey() *wire.ClusterKey {
+func (m *QueryClusterKeyResponse) GetKey() *phalawire.ClusterKey {
 	if m != nil {
 		return m.Key
 	}
@@ -243,7 +243,7 @@ func (m *QueryKeyRequestsRequest) GetLimit() uint32 {
 }
 
 type QueryKeyRequestsResponse struct {
-	Requests []*wire.KeyRequest `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
+	Requests []*phalawire.KeyRequest `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
 }
 
 func (m *QueryKeyRequestsResponse) Reset()         { *m = QueryKeyRequestsResponse{} }
@@ -279,7 +279,7 @@ func (m *QueryKeyRequestsResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_QueryKeyRequestsResponse proto.InternalMessageInfo
 
-func (m *QueryKeyRequestsResponse) GetRequests() []*wire.KeyRequest {
+func (m *QueryKeyRequestsResponse) GetRequests() []*phalawire.KeyRequest {
 	if m != nil {
 		return m.Requests
 	}
@@ -868,7 +868,7 @@ func (m *QuerySetResponse) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Set == nil {
-				m.Set = &wire.GatekeeperSet{}
+				m.Set = &phalawire.GatekeeperSet{}
 			}
 			if err := m.Set.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -1023,7 +1023,7 @@ func (m *QueryClusterKeyResponse) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Key == nil {
-				m.Key = &wire.ClusterKey{}
+				m.Key = &phalawire.ClusterKey{}
 			}
 			if err := m.Key.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -1177,7 +1177,7 @@ func (m *QueryKeyRequestsResponse) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Requests = append(m.Requests, &wire.KeyRequest{})
+			m.Requests = append(m.Requests, &phalawire.KeyRequest{})
 			if err := m.Requests[len(m.Requests)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}

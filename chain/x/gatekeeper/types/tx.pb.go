@@ -10,7 +10,7 @@ import (
 	fmt "fmt"
 	grpc1 "github.com/cosmos/gogoproto/grpc"
 	proto "github.com/cosmos/gogoproto/proto"
-	wire "github.com/phala-go/phala/core/wire"
+	phalawire "github.com/phala-go/phala/core/wire"
 	grpc "google.golang.org/grpc"
 	codes "google.golang.org/grpc/codes"
 	status "google.golang.org/grpc/status"
@@ -31,8 +31,8 @@ var _ = math.Inf
 const _ = proto.GoGoProtoPackageIsVersion3 // please upgrade the proto package
 
 type MsgRequestKey struct {
-	Sender  string           `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
-	Request *wire.KeyRequest `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"`
+	Sender  string                `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Request *phalawire.KeyRequest `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"`
 }
 
 func (m *MsgRequestKey) Reset()         { *m = MsgRequestKey{} }
@@ -75,7 +75,7 @@ func (m *MsgRequestKey) GetSender() string {
 	return ""
 }
 
-func (m *MsgRequestKey) GetRequest() *wire.KeyRequest {
+func (m *MsgRequestKey) GetRequest() *phalawire.KeyRequest {
 	if m != nil {
 		return m.Request
 	}
@@ -119,8 +119,8 @@ func (m *MsgRequestKeyResponse) XXX_DiscardUnknown() {
 var xxx_messageInfo_MsgRequestKeyResponse proto.InternalMessageInfo
 
 type MsgAnnounceEpoch struct {
-	Sender       string             `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
-	Announcement *wire.Announcement `protobuf:"bytes,2,opt,name=announcement,proto3" json:"announcement,omitempty"`
+	Sender       string                  `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Announcement *phalawire.Announcement `protobuf:"bytes,2,opt,name=announcement,proto3" json:"announcement,omitempty"`
 }
 
 func (m *MsgAnnounceEpoch) Reset()         { *m = MsgAnnounceEpoch{} }
@@ -163,7 +163,7 @@ func (m *MsgAnnounceEpoch) GetSender() string {
 	return ""
 }
 
-func (m *MsgAnnounceEpoch) GetAnnouncement() *wire.Announcement {
+func (m *MsgAnnounceEpoch) GetAnnouncement() *phalawire.Announcement {
 	if m != nil {
 		return m.Announcement
 	}
@@ -677,7 +677,7 @@ func (m *MsgRequestKey) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Request == nil {
-				m.Request = &wire.KeyRequest{}
+				m.Request = &phalawire.KeyRequest{}
 			}
 			if err := m.Request.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -845,7 +845,7 @@ func (m *MsgAnnounceEpoch) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Announcement == nil {
-				m.Announcement = &wire.Announcement{}
+				m.Announcement = &phalawire.Announcement{}
 			}
 			if err := m.Announcement.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err

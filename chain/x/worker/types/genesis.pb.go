@@ -6,7 +6,7 @@ package types
 import (
 	fmt "fmt"
 	proto "github.com/cosmos/gogoproto/proto"
-	wire "github.com/phala-go/phala/core/wire"
+	phalawire "github.com/phala-go/phala/core/wire"
 	io "io"
 	math "math"
 	math_bits "math/bits"
@@ -68,9 +68,9 @@ func (m *Params) GetMinBond() string {
 }
 
 type GenesisState struct {
-	Params   *Params                `protobuf:"bytes,1,opt,name=params,proto3" json:"params,omitempty"`
-	Workers  []*wire.Worker         `protobuf:"bytes,2,rep,name=workers,proto3" json:"workers,omitempty"`
-	Evidence []*wire.WorkerEvidence `protobuf:"bytes,3,rep,name=evidence,proto3" json:"evidence,omitempty"`
+	Params   *Params                     `protobuf:"bytes,1,opt,name=params,proto3" json:"params,omitempty"`
+	Workers  []*phalawire.Worker         `protobuf:"bytes,2,rep,name=workers,proto3" json:"workers,omitempty"`
+	Evidence []*phalawire.WorkerEvidence `protobuf:"bytes,3,rep,name=evidence,proto3" json:"evidence,omitempty"`
 }
 
 func (m *GenesisState) Reset()         { *m = GenesisState{} }
@@ -113,14 +113,14 @@ func (m *GenesisState) GetParams() *Params {
 	return nil
 }
 
-func (m *GenesisState) GetWorkers() []*wire.Worker {
+func (m *GenesisState) GetWorkers() []*phalawire.Worker {
 	if m != nil {
 		return m.Workers
 	}
 	return nil
 }
 
-func (m *GenesisState) GetEvidence() []*wire.WorkerEvidence {
+func (m *GenesisState) GetEvidence() []*phalawire.WorkerEvidence {
 	if m != nil {
 		return m.Evidence
 	}
@@ -480,7 +480,7 @@ func (m *GenesisState) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Workers = append(m.Workers, &wire.Worker{})
+			m.Workers = append(m.Workers, &phalawire.Worker{})
 			if err := m.Workers[len(m.Workers)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -514,7 +514,7 @@ func (m *GenesisState) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Evidence = append(m.Evidence, &wire.WorkerEvidence{})
+			m.Evidence = append(m.Evidence, &phalawire.WorkerEvidence{})
 			if err := m.Evidence[len(m.Evidence)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}

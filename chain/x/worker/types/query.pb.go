@@ -8,7 +8,7 @@ import (
 	fmt "fmt"
 	grpc1 "github.com/cosmos/gogoproto/grpc"
 	proto "github.com/cosmos/gogoproto/proto"
-	wire "github.com/phala-go/phala/core/wire"
+	phalawire "github.com/phala-go/phala/core/wire"
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	grpc "google.golang.org/grpc"
 	codes "google.golang.org/grpc/codes"
@@ -162,7 +162,7 @@ func (m *QueryWorkerRequest) GetSlot() uint32 {
 }
 
 type QueryWorkerResponse struct {
-	Worker *wire.Worker `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
+	Worker *phalawire.Worker `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
 }
 
 func (m *QueryWorkerResponse) Reset()         { *m = QueryWorkerResponse{} }
@@ -198,7 +198,7 @@ func (m *QueryWorkerResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_QueryWorkerResponse proto.InternalMessageInfo
 
-func (m *QueryWorkerResponse) GetWorker() *wire.Worker {
+func (m *QueryWorkerResponse) GetWorker() *phalawire.Worker {
 	if m != nil {
 		return m.Worker
 	}
@@ -266,7 +266,7 @@ func (m *QueryWorkersRequest) GetLimit() uint32 {
 }
 
 type QueryWorkersResponse struct {
-	Workers []*wire.Worker `protobuf:"bytes,1,rep,name=workers,proto3" json:"workers,omitempty"`
+	Workers []*phalawire.Worker `protobuf:"bytes,1,rep,name=workers,proto3" json:"workers,omitempty"`
 }
 
 func (m *QueryWorkersResponse) Reset()         { *m = QueryWorkersResponse{} }
@@ -302,7 +302,7 @@ func (m *QueryWorkersResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_QueryWorkersResponse proto.InternalMessageInfo
 
-func (m *QueryWorkersResponse) GetWorkers() []*wire.Worker {
+func (m *QueryWorkersResponse) GetWorkers() []*phalawire.Worker {
 	if m != nil {
 		return m.Workers
 	}
@@ -362,7 +362,7 @@ func (m *QueryEvidenceRequest) GetSlot() uint32 {
 }
 
 type QueryEvidenceResponse struct {
-	Evidence *wire.WorkerEvidence `protobuf:"bytes,1,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	Evidence *phalawire.WorkerEvidence `protobuf:"bytes,1,opt,name=evidence,proto3" json:"evidence,omitempty"`
 }
 
 func (m *QueryEvidenceResponse) Reset()         { *m = QueryEvidenceResponse{} }
@@ -398,7 +398,7 @@ func (m *QueryEvidenceResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_QueryEvidenceResponse proto.InternalMessageInfo
 
-func (m *QueryEvidenceResponse) GetEvidence() *wire.WorkerEvidence {
+func (m *QueryEvidenceResponse) GetEvidence() *phalawire.WorkerEvidence {
 	if m != nil {
 		return m.Evidence
 	}
@@ -1348,7 +1348,7 @@ func (m *QueryWorkerResponse) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Worker == nil {
-				m.Worker = &wire.Worker{}
+				m.Worker = &phalawire.Worker{}
 			}
 			if err := m.Worker.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -1553,7 +1553,7 @@ func (m *QueryWorkersResponse) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Workers = append(m.Workers, &wire.Worker{})
+			m.Workers = append(m.Workers, &phalawire.Worker{})
 			if err := m.Workers[len(m.Workers)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -1739,7 +1739,7 @@ func (m *QueryEvidenceResponse) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Evidence == nil {
-				m.Evidence = &wire.WorkerEvidence{}
+				m.Evidence = &phalawire.WorkerEvidence{}
 			}
 			if err := m.Evidence.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err

@@ -10,7 +10,7 @@ import (
 	fmt "fmt"
 	grpc1 "github.com/cosmos/gogoproto/grpc"
 	proto "github.com/cosmos/gogoproto/proto"
-	wire "github.com/phala-go/phala/core/wire"
+	phalawire "github.com/phala-go/phala/core/wire"
 	grpc "google.golang.org/grpc"
 	codes "google.golang.org/grpc/codes"
 	status "google.golang.org/grpc/status"
@@ -31,9 +31,9 @@ var _ = math.Inf
 const _ = proto.GoGoProtoPackageIsVersion3 // please upgrade the proto package
 
 type MsgRegisterWorker struct {
-	Operator string               `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
-	Evidence *wire.WorkerEvidence `protobuf:"bytes,2,opt,name=evidence,proto3" json:"evidence,omitempty"`
-	Endpoint string               `protobuf:"bytes,3,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
+	Operator string                    `protobuf:"bytes,1,opt,name=operator,proto3" json:"operator,omitempty"`
+	Evidence *phalawire.WorkerEvidence `protobuf:"bytes,2,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	Endpoint string                    `protobuf:"bytes,3,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
 }
 
 func (m *MsgRegisterWorker) Reset()         { *m = MsgRegisterWorker{} }
@@ -76,7 +76,7 @@ func (m *MsgRegisterWorker) GetOperator() string {
 	return ""
 }
 
-func (m *MsgRegisterWorker) GetEvidence() *wire.WorkerEvidence {
+func (m *MsgRegisterWorker) GetEvidence() *phalawire.WorkerEvidence {
 	if m != nil {
 		return m.Evidence
 	}
@@ -683,7 +683,7 @@ func (m *MsgRegisterWorker) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Evidence == nil {
-				m.Evidence = &wire.WorkerEvidence{}
+				m.Evidence = &phalawire.WorkerEvidence{}
 			}
 			if err := m.Evidence.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err

@@ -1158,14 +1158,14 @@ func (m *Identity) GetRole() Role {
 	if m != nil {
 		return m.Role
 	}
-	return Role_ROLE_UNSPECIFIED
+	return ROLE_UNSPECIFIED
 }
 
 func (m *Identity) GetKind() TeeKind {
 	if m != nil {
 		return m.Kind
 	}
-	return TeeKind_TEE_KIND_UNSPECIFIED
+	return TEE_KIND_UNSPECIFIED
 }
 
 func (m *Identity) GetIdentityKey() []byte {

@@ -150,7 +150,7 @@ func (m *QueryPolicyRequest) GetRole() phalawire.Role {
 	if m != nil {
 		return m.Role
 	}
-	return phalawire.Role_ROLE_UNSPECIFIED
+	return phalawire.ROLE_UNSPECIFIED
 }
 
 type QueryPolicyResponse struct {

@@ -324,7 +324,7 @@ func (m *MsgInstantiate) GetQuery() phalawire.QueryPolicy {
 	if m != nil {
 		return m.Query
 	}
-	return phalawire.QueryPolicy_QUERY_POLICY_UNSPECIFIED
+	return phalawire.QUERY_POLICY_UNSPECIFIED
 }
 
 func (m *MsgInstantiate) GetGasClass() uint32 {

@@ -1,0 +1,96 @@
+// Package dprf is a distributed pseudorandom function from replicated secret sharing (Naor, Pinkas, Reingold 1999; DiSE, CCS
+// 2018): for every set B of t-1 of n gatekeepers there is one random key k_B, held by all gatekeepers outside B;
+//
+//	secret(label) = XOR over B of HMAC-SHA256(k_B, label)
+//
+// Any t gatekeepers cover all keys; t-1 miss one. It must never see which gatekeepers exist in fact, nor draw randomness.
+package dprf
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
+	"math/bits"
+	"slices"
+
+	"github.com/phala-go/phala/core/keytree"
+)
+
+// MaxN bounds the number of gatekeepers; the number of keys is n over t-1.
+const MaxN = 16
+
+// Set is a set of gatekeepers as a bit mask: bit i is the i-th of the epoch's set.
+type Set uint32
+
+// Sets lists every B of t-1 of n, ascending.
+func Sets(n, t int) ([]Set, error) {
+	if n < 1 || n > MaxN || t < 1 || t > n {
+		return nil, fmt.Errorf("%d of %d gatekeepers: want 1 <= t <= n <= %d", t, n, MaxN)
+	}
+	var out []Set
+	for m := range Set(1) << n {
+		if bits.OnesCount32(uint32(m)) == t-1 {
+			out = append(out, m)
+		}
+	}
+	return out, nil
+}
+
+// Holds says whether gatekeeper i holds the key of b.
+func (b Set) Holds(i int) bool { return b&(1<<i) == 0 }
+
+// Part is HMAC-SHA256(k_B, label).
+type Part struct {
+	Set   Set
+	Value []byte // 32 bytes; secret
+}
+
+// Eval computes the part of one key.
+func Eval(b Set, key *keytree.Secret, label []byte) Part {
+	k := key.Key("phala/dprf/v1")
+	defer clear(k)
+	mac := hmac.New(sha256.New, k)
+	mac.Write(label)
+	return Part{Set: b, Value: mac.Sum(nil)}
+}
+
+// Combine puts together the parts that gatekeepers sent: parts[i] are those of gatekeeper i. It needs every B at least once,
+// each from a holder of its key, and all holders' values equal; suspects are the gatekeepers whose values differ from
+// another's, when that is why it fails.
+func Combine(n, t int, parts map[int][]Part) (secret *keytree.Secret, suspects []int, err error) {
+	sets, err := Sets(n, t)
+	if err != nil {
+		return nil, nil, err
+	}
+	seen := make(map[Set][]byte, len(sets))
+	from := make(map[Set]int, len(sets))
+	holders := make([]int, 0, len(parts))
+	for i := range parts {
+		holders = append(holders, i)
+	}
+	slices.Sort(holders)
+	for _, i := range holders {
+		for _, p := range parts[i] {
+			if i < 0 || i >= n || !slices.Contains(sets, p.Set) || !p.Set.Holds(i) || len(p.Value) != keytree.Size {
+				return nil, []int{i}, fmt.Errorf("gatekeeper %d sent a part for set %b that it cannot hold", i, p.Set)
+			}
+			if v, ok := seen[p.Set]; ok && !hmac.Equal(v, p.Value) {
+				return nil, []int{from[p.Set], i}, fmt.Errorf("gatekeepers %d and %d differ on set %b", from[p.Set], i, p.Set)
+			}
+			seen[p.Set], from[p.Set] = p.Value, i
+		}
+	}
+	var acc [keytree.Size]byte
+	defer clear(acc[:])
+	for _, b := range sets {
+		v, ok := seen[b]
+		if !ok {
+			return nil, nil, fmt.Errorf("no part for set %b yet: %d of %d sets", b, len(seen), len(sets))
+		}
+		for j := range acc {
+			acc[j] ^= v[j]
+		}
+	}
+	secret, err = keytree.NewSecret(acc[:])
+	return secret, nil, err
+}

@@ -1,0 +1,150 @@
+// Package settle decides whether a batch counts. The chain, the client and the browser run the same function. It must never
+// read a clock, a store or the network: everything it decides on is an argument.
+package settle
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"fmt"
+
+	"github.com/phala-go/phala/core/merkle"
+	"github.com/phala-go/phala/core/wire"
+)
+
+// ViewBlocks is how many blocks a leader has before the next one's turn.
+const ViewBlocks = 3
+
+// Refusal says why a batch does not count.
+type Refusal struct {
+	Code    string // stable, kebab-case
+	Message string
+}
+
+// Error names the code and the reason.
+func (r *Refusal) Error() string { return r.Code + ": " + r.Message }
+
+func refuse(code, format string, args ...any) error {
+	return &Refusal{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// Input is what Accept decides on.
+type Input struct {
+	ChainID   string
+	Cluster   *wire.Cluster
+	Head      *wire.Head
+	InboxNext uint64         // index of the next item to be submitted
+	Members   []*wire.Worker // in the cluster's order; nil where no worker is registered
+	ChainHash []byte         // the chain's own hash of the block at the batch's chain_height; nil: not known any more
+	Height    uint64         // of the block that would take the batch
+	MaxAge    uint64         // d: the most blocks between chain_height and Height
+	Receipts  uint32         // s: storage receipts demanded; 0 only in development
+	Batch     *wire.SignedBatch
+}
+
+// Accept returns nil if the batch follows the head, covers the inbox in order, names a recent block of this chain and carries
+// the signatures of a quorum of members in force at that block; otherwise a *Refusal.
+func Accept(in Input) error {
+	if err := Follows(in); err != nil {
+		return err
+	}
+	if in.Receipts > 0 {
+		return refuse("no-storage-receipts", "%d storage receipts are demanded and this version knows none", in.Receipts)
+	}
+	return signatures(in)
+}
+
+// Follows checks everything but signatures; members check a leader's proposal with it.
+func Follows(in Input) error {
+	b := in.Batch.GetBatch()
+	c, h := in.Cluster, in.Head
+	if b == nil || c == nil || h == nil {
+		return refuse("malformed", "batch, cluster or head is missing")
+	}
+	for _, root := range [][]byte{b.PrevRoot, b.DirectInputsRoot, b.OutputsRoot, b.EffectsRoot, b.NewRoot, b.DataRoot} {
+		if len(root) != merkle.RootSize || root[0] != merkle.Version {
+			return refuse("malformed", "a root of %d bytes: want %d, the first %d", len(root), merkle.RootSize, merkle.Version)
+		}
+	}
+	switch {
+	case b.ChainId != in.ChainID:
+		return refuse("wrong-chain", "batch is for chain %q, this is %q", b.ChainId, in.ChainID)
+	case b.Cluster != c.Id:
+		return refuse("wrong-cluster", "batch is for cluster %d, not %d", b.Cluster, c.Id)
+	case b.Number != h.Number+1 || !bytes.Equal(b.PrevBatchHash, h.BatchHash) || !bytes.Equal(b.PrevRoot, h.Root):
+		return refuse("stale-head", "batch %d does not follow the head, batch %d: another was final first", b.Number, h.Number)
+	case b.Epoch != c.Epoch || b.Roster != c.Roster:
+		return refuse("wrong-epoch", "batch names epoch %d roster %d, the cluster has %d and %d", b.Epoch, b.Roster, c.Epoch, c.Roster)
+	case b.ChainHeight < h.ChainHeight:
+		return refuse("height-backwards", "batch executes at height %d, its head at %d", b.ChainHeight, h.ChainHeight)
+	case b.ChainHeight >= in.Height:
+		return refuse("height-unknown", "batch executes at height %d, not before this block, %d", b.ChainHeight, in.Height)
+	case in.Height-b.ChainHeight > in.MaxAge:
+		return refuse("height-too-old", "batch executes at height %d, %d blocks before %d; at most %d", b.ChainHeight, in.Height-b.ChainHeight, in.Height, in.MaxAge)
+	case in.ChainHash == nil || !bytes.Equal(b.ChainHash, in.ChainHash):
+		return refuse("wrong-block", "batch names another block at height %d than this chain has", b.ChainHeight)
+	case b.View != View(h, b.ChainHeight):
+		return refuse("wrong-view", "batch claims view %d; at height %d it is view %d", b.View, b.ChainHeight, View(h, b.ChainHeight))
+	case b.InboxFirst != h.InboxNext:
+		return refuse("inbox-skipped", "batch begins with inbox item %d; %d is next", b.InboxFirst, h.InboxNext)
+	case b.InboxCount == 0:
+		return refuse("empty", "batch holds no input")
+	case b.InboxFirst+uint64(b.InboxCount) > in.InboxNext:
+		return refuse("inbox-beyond", "batch ends behind inbox item %d; the inbox ends at %d", b.InboxFirst+uint64(b.InboxCount)-1, in.InboxNext-1)
+	}
+	return nil
+}
+
+func signatures(in Input) error {
+	b := in.Batch.Batch
+	msg := BatchBytes(b)
+	var valid uint32
+	last := -1
+	for _, s := range in.Batch.Signatures {
+		if int(s.Member) <= last || int(s.Member) >= len(in.Cluster.Members) || int(s.Member) >= len(in.Members) {
+			return refuse("malformed", "signature of member %d is out of order, repeated or of no member", s.Member)
+		}
+		last = int(s.Member)
+		if err := VerifyMember(in.Cluster, in.Members[s.Member], s, msg, b.ChainHeight); err != nil {
+			return err
+		}
+		valid++
+	}
+	if valid < in.Cluster.Quorum {
+		return refuse("no-quorum", "%d signatures count, the quorum is %d", valid, in.Cluster.Quorum)
+	}
+	return nil
+}
+
+// VerifyMember checks one signature over msg by the identity that was in force at height.
+func VerifyMember(c *wire.Cluster, w *wire.Worker, s *wire.BatchSignature, msg []byte, height uint64) error {
+	name := c.Members[s.Member].Name()
+	switch {
+	case w == nil || !w.Worker.Is(c.Members[s.Member]):
+		return refuse("unregistered", "member %d, worker %s, is not registered", s.Member, name)
+	case w.Role != wire.ROLE_EXECUTOR:
+		return refuse("wrong-role", "member %d, worker %s, is no executor", s.Member, name)
+	case w.ExpiryHeight <= height:
+		return refuse("expired", "registration of worker %s ended at height %d, the batch executes at %d", name, w.ExpiryHeight, height)
+	case w.RegisteredHeight >= height:
+		return refuse("superseded", "identity of worker %s counts after height %d, the batch executes at %d", name, w.RegisteredHeight, height)
+	case len(w.IdentityKey) != ed25519.PublicKeySize || !ed25519.Verify(w.IdentityKey, msg, s.Signature):
+		return refuse("bad-signature", "signature of member %d is not by the registered identity of worker %s: superseded, or of another batch", s.Member, name)
+	}
+	return nil
+}
+
+// View counts the leaders since the head, by chain height.
+func View(h *wire.Head, chainHeight uint64) uint64 {
+	if chainHeight <= h.CommittedHeight {
+		return 0
+	}
+	return (chainHeight - h.CommittedHeight) / ViewBlocks
+}
+
+// Leader is the index of the member whose turn it is.
+func Leader(c *wire.Cluster, number, view uint64) int {
+	return int((number + view) % uint64(len(c.Members)))
+}
+
+// EmptyRoot is the root of a state without keys, and of every other empty tree.
+func EmptyRoot() []byte { return merkle.Root(nil) }

@@ -95,11 +95,23 @@ func (a *App) DefaultGenesis() map[string]json.RawMessage { return a.Basics.Defa
 
 // InitialValidators runs the first step of a chain in memory and returns the validators it begins with: those that
 // the genesis transactions make. It fails where the chain itself would fail to start.
-func InitialValidators(g *genutiltypes.AppGenesis) ([]cmttypes.GenesisValidator, error) {
+func InitialValidators(g *genutiltypes.AppGenesis) (vals []cmttypes.GenesisValidator, err error) {
 	a, err := New(log.NewNopLogger(), dbm.NewMemDB(), Options{}, baseapp.SetChainID(g.ChainID))
 	if err != nil {
 		return nil, err
 	}
+	var state map[string]json.RawMessage
+	if err := json.Unmarshal(g.AppState, &state); err != nil {
+		return nil, fmt.Errorf("reading app_state: %w", err)
+	}
+	if err := a.Basics.ValidateGenesis(a.Codec, a.TxConfig, state); err != nil {
+		return nil, fmt.Errorf("validating app_state: %w", err)
+	}
+	defer func() { // the SDK's modules panic about a genesis they cannot run
+		if r := recover(); r != nil {
+			vals, err = nil, fmt.Errorf("running the genesis: %v", r)
+		}
+	}()
 	params := g.Consensus.Params.ToProto()
 	res, err := a.InitChain(&abci.RequestInitChain{
 		Time: g.GenesisTime, ChainId: g.ChainID, InitialHeight: g.InitialHeight, ConsensusParams: &params, AppStateBytes: g.AppState,
@@ -107,13 +119,12 @@ func InitialValidators(g *genutiltypes.AppGenesis) ([]cmttypes.GenesisValidator,
 	if err != nil {
 		return nil, fmt.Errorf("running the genesis: %w", err)
 	}
-	vals, err := cmttypes.PB2TM.ValidatorUpdates(res.Validators)
+	set, err := cmttypes.PB2TM.ValidatorUpdates(res.Validators)
 	if err != nil {
 		return nil, fmt.Errorf("reading the initial validators: %w", err)
 	}
-	out := make([]cmttypes.GenesisValidator, len(vals))
-	for i, v := range vals {
-		out[i] = cmttypes.GenesisValidator{Address: v.Address, PubKey: v.PubKey, Power: v.VotingPower}
+	for _, v := range set {
+		vals = append(vals, cmttypes.GenesisValidator{Address: v.Address, PubKey: v.PubKey, Power: v.VotingPower})
 	}
-	return out, nil
+	return vals, nil
 }

@@ -34,7 +34,7 @@ type Config struct {
 
 	// Mnemonic gives the validator's operator and consensus keys; empty: a new one, kept in the home.
 	Mnemonic string
-	// Stake is what the validator bonds, beyond what Accounts say it has. Default 1,000,000 PHA.
+	// Stake is what the validator bonds; its operator has as much again to spend. Default 1,000,000 PHA.
 	Stake    sdk.Coin
 	Accounts []Account
 

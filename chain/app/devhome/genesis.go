@@ -59,6 +59,9 @@ func Genesis(a *app.App, cfg Config, val Validator) (*genutiltypes.AppGenesis, e
 		}
 	}
 	if len(cfg.AppState) > 0 {
+		if err := knownModules(state, cfg.AppState); err != nil {
+			return nil, err
+		}
 		if bz, err = merge(bz, cfg.AppState); err != nil {
 			return nil, fmt.Errorf("merging app_state: %w", err)
 		}
@@ -87,7 +90,7 @@ func fund(a *app.App, state map[string]json.RawMessage, cfg Config, operator sdk
 		accs = append(accs, authtypes.NewBaseAccount(addr, nil, 0, 0))
 		bank.Balances = append(bank.Balances, banktypes.Balance{Address: addr.String(), Coins: coins})
 	}
-	add(operator, sdk.NewCoins(cfg.Stake))
+	add(operator, sdk.NewCoins(cfg.Stake.Add(cfg.Stake))) // half to bond, half to spend
 	for _, acc := range cfg.Accounts {
 		add(acc.Address, acc.Coins)
 	}
@@ -159,6 +162,20 @@ func merge(base, patch []byte) ([]byte, error) {
 		return nil, err
 	}
 	return json.Marshal(mergeObjects(b, p))
+}
+
+// knownModules refuses a patch for a module the chain does not have: it would be ignored in silence.
+func knownModules(state map[string]json.RawMessage, patch []byte) error {
+	p, err := object(patch)
+	if err != nil {
+		return fmt.Errorf("merging app_state: %w", err)
+	}
+	for name := range p {
+		if _, ok := state[name]; !ok {
+			return fmt.Errorf("merging app_state: there is no module %q", name)
+		}
+	}
+	return nil
 }
 
 // object decodes a JSON object and keeps its numbers as they are written.

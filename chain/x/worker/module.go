@@ -104,5 +104,3 @@ func (m Module) ExportGenesis(ctx sdk.Context, cdc codec.JSONCodec) json.RawMess
 	}
 	return cdc.MustMarshalJSON(g)
 }
-
-func (m Module) BeginBlock(ctx context.Context) error { return m.keeper.BeginBlock(ctx) }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -60,10 +61,10 @@ func (e *Engine) Compile(ctx context.Context, code []byte) (*Contract, error) {
 		return nil, &CodeError{Reasons: reasons}
 	}
 	compiled, err := e.runtime.CompileModule(ctx, code)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
+	switch {
+	case ctx.Err() != nil: // the caller gave up: nothing is known about the code
+		return nil, errors.Join(context.Cause(ctx), discard(compiled))
+	case err != nil:
 		return nil, refuse("%v", err)
 	}
 	c := &Contract{id: codepack.ID(code), compiled: compiled}
@@ -71,10 +72,17 @@ func (e *Engine) Compile(ctx context.Context, code []byte) (*Contract, error) {
 	_, c.reactor = m.exports[initialise]
 	_, c.extended = m.exports[capability+extension]
 	if err := e.prove(ctx, c); err != nil {
-		_ = compiled.Close(ctx)
-		return nil, err
+		return nil, errors.Join(err, discard(compiled))
 	}
 	return c, nil
+}
+
+// discard frees compiled code whether or not the caller still waits.
+func discard(m wazero.CompiledModule) error {
+	if m == nil {
+		return nil
+	}
+	return m.Close(context.Background())
 }
 
 // prove checks the signatures of what is imported and exported, and that an

@@ -1,0 +1,103 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestRefusedCode(t *testing.T) {
+	e := newEngine(t, Config{MaxCodeBytes: 100 << 10})
+	good := (&asm{}).bytes()
+	for _, tc := range []struct {
+		name string
+		code []byte
+		want string
+	}{
+		{"nothing", nil, "not a WASM module"},
+		{"text", []byte("#!/bin/sh"), "not a WASM module"},
+		{"component", []byte("\x00asm\x0d\x00\x01\x00"), "not a WASM module of version 1"},
+		{"cut short", good[:len(good)-3], "unexpected EOF"},
+		{"trailing bytes", append(bytes.Clone(good), 0xff, 5), "unexpected EOF"},
+		{"unknown section", append(bytes.Clone(good), 0x7f, 0), "section"},
+		{"too large", make([]byte, 100<<10+1), "102401 bytes, at most 102400"},
+		{"too much memory", (&asm{pages: 513}).bytes(), "513"},
+		{"start function", (&asm{start: true}).bytes(), "has a start function"},
+		{"old interface", (&asm{extra: []string{"interface_version_7"}}).bytes(), "wants interface_version_7, offered is interface_version_8"},
+		{"capability", (&asm{extra: []string{"requires_staking"}}).bytes(), "requires staking, which is not offered here"},
+		{"no memory", (&asm{skip: "memory"}).bytes(), "does not export memory"},
+		{"no allocate", (&asm{skip: "allocate"}).bytes(), "does not export allocate"},
+		{"no version", (&asm{skip: "interface_version_8"}).bytes(), "does not export interface_version_8"},
+		{"no instantiate", (&asm{skip: "instantiate"}).bytes(), "does not export instantiate"},
+		{"wrong signature", (&asm{extra: []string{"migrate"}}).bytes(), "exports migrate with another signature"},
+		{"ill-typed", (&asm{init: []byte{0x6a}}).bytes(), "invalid function"},
+		{"does not start", (&asm{init: []byte{0}}).bytes(), "it does not start: _initialize trapped: unreachable"},
+		{"does not end", (&asm{init: []byte{3, 0x40, 0x0c, 0, 0x0b}}).bytes(), "it does not start: _initialize trapped: ran for longer"},
+	} {
+		if tc.name == "does not end" {
+			e.cfg.CallTimeout = 50 * time.Millisecond
+		}
+		_, err := e.Compile(context.Background(), tc.code)
+		var refused *CodeError
+		if !errors.As(err, &refused) || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: got %v, want %q", tc.name, err, tc.want)
+		}
+	}
+}
+
+func TestRefusedImports(t *testing.T) {
+	e := newEngine(t, Config{})
+	a := &asm{imports: []asmImport{
+		{"env", "db_read", 1, []byte{0x7f}},
+		{"env", "gettimeofday", 0, nil},
+		{"wasi_snapshot_preview1", "sock_open", 3, []byte{0x7f}},
+		{"wasi_snapshot_preview1", "random_get", 2, []byte{0x7f}},
+		{"other", "db_read", 1, nil},
+	}}
+	_, err := e.Compile(context.Background(), a.bytes())
+	want := "code refused: imports what is not offered here: env.gettimeofday, other.db_read, wasi_snapshot_preview1.sock_open"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	a = &asm{imports: []asmImport{{"env", "db_read", 2, []byte{0x7f}}}}
+	_, err = e.Compile(context.Background(), a.bytes())
+	if err == nil || !strings.Contains(err.Error(), "imports env.db_read with another signature") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestCompileTwice(t *testing.T) {
+	e := newEngine(t, Config{})
+	a, b := (&asm{}).must(t, e), (&asm{}).must(t, e)
+	if a.ID() != b.ID() {
+		t.Error("equal code, different ids")
+	}
+	if err := a.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run(t, e, b, Execute, memory{}); err != nil {
+		t.Errorf("after its twin was closed: %v", err)
+	}
+}
+
+func TestCompileCancelled(t *testing.T) {
+	e := newEngine(t, Config{})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var refused *CodeError
+	if _, err := e.Compile(ctx, (&asm{}).bytes()); err == nil || errors.As(err, &refused) {
+		t.Errorf("giving up was blamed on the code: %v", err)
+	}
+}
+
+func FuzzScan(f *testing.F) {
+	f.Add((&asm{}).bytes())
+	f.Fuzz(func(t *testing.T, code []byte) {
+		if m, err := scan(code); err == nil && m == nil {
+			t.Fatal("neither a module nor an error")
+		}
+	})
+}

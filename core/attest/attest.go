@@ -15,6 +15,12 @@ import (
 // NonceWindow is how many blocks back evidence may name at its registration.
 const NonceWindow = 256
 
+// Sizes of evidence in bytes; larger is not even parsed.
+const (
+	MaxQuote      = 16 << 10
+	MaxCollateral = 64 << 10
+)
+
 // Input is a piece of evidence and everything it is judged by.
 type Input struct {
 	Evidence    *wire.WorkerEvidence
@@ -90,6 +96,10 @@ func Verify(in Input) (v Verdict) {
 	if ev.Kind == wire.TEE_KIND_SIMULATED && !in.Network.Development {
 		deny("simulated", "simulated evidence counts only where the genesis says development")
 	}
+	if len(ev.Quote) > MaxQuote || len(ev.Collateral) > MaxCollateral {
+		deny("too-large", "quote of %d and collateral of %d bytes: at most %d and %d", len(ev.Quote), len(ev.Collateral), MaxQuote, MaxCollateral)
+		return v
+	}
 	q, err := verifyQuote(ev)
 	if err != nil {
 		deny("bad-quote", "%v", err)
@@ -132,11 +142,11 @@ func checkIdentity(in Input, id *wire.WorkerIdentity, deny func(string, string, 
 	if id.Role == wire.ROLE_UNSPECIFIED || id.Role != in.Policy.Role {
 		deny("wrong-role", "identity is for %s, the policy for %s", id.Role, in.Policy.Role)
 	}
-	if in.NonceChecked {
-		return
-	}
 	switch {
-	case id.NonceHeight >= in.Height || in.Height-id.NonceHeight > NonceWindow:
+	case id.NonceHeight >= in.Height:
+		deny("nonce-future", "evidence names block %d, this is %d", id.NonceHeight, in.Height) // or it would live longer
+	case in.NonceChecked:
+	case in.Height-id.NonceHeight > NonceWindow:
 		deny("nonce-too-old", "evidence names block %d, this is %d: at most %d blocks back", id.NonceHeight, in.Height, NonceWindow)
 	case len(in.NonceHash) != 32 || !bytes.Equal(in.NonceHash, id.NonceHash):
 		deny("nonce-unknown", "evidence names another block %d than this chain has", id.NonceHeight)

@@ -71,11 +71,11 @@ func Combine(n, t int, parts map[int][]Part) (secret *keytree.Secret, suspects [
 	slices.Sort(holders)
 	for _, i := range holders {
 		for _, p := range parts[i] {
-			if i < 0 || i >= n || !slices.Contains(sets, p.Set) || !p.Set.Holds(i) || len(p.Value) != keytree.Size {
+			if i < 0 || i >= n || p.Set >= 1<<n || bits.OnesCount32(uint32(p.Set)) != t-1 || !p.Set.Holds(i) || len(p.Value) != keytree.Size {
 				return nil, []int{i}, fmt.Errorf("gatekeeper %d sent a part for set %b that it cannot hold", i, p.Set)
 			}
 			if v, ok := seen[p.Set]; ok && !hmac.Equal(v, p.Value) {
-				return nil, []int{from[p.Set], i}, fmt.Errorf("gatekeepers %d and %d differ on set %b", from[p.Set], i, p.Set)
+				return nil, slices.Compact([]int{from[p.Set], i}), fmt.Errorf("gatekeepers %d and %d differ on set %b", from[p.Set], i, p.Set)
 			}
 			seen[p.Set], from[p.Set] = p.Value, i
 		}

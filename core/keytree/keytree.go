@@ -43,13 +43,13 @@ func NewSecret(b []byte) (*Secret, error) {
 func (s *Secret) Wipe() { clear(s.b[:]) }
 
 // Format prints nothing of the secret, whatever the verb.
-func (s *Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[secret]")) }
+func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[secret]")) }
 
 // LogValue prints nothing of the secret.
-func (s *Secret) LogValue() slog.Value { return slog.StringValue("[secret]") }
+func (Secret) LogValue() slog.Value { return slog.StringValue("[secret]") }
 
 // MarshalText refuses: a secret leaves memory only sealed.
-func (s *Secret) MarshalText() ([]byte, error) {
+func (Secret) MarshalText() ([]byte, error) {
 	return nil, errors.New("marshalling a secret: refused")
 }
 
@@ -112,6 +112,17 @@ func NewCluster(secret *Secret) (*Cluster, error) {
 		Randomness: secret.Derive("phala/randomness-key/v1"),
 		Check:      mac.Sum(nil),
 	}, nil
+}
+
+// Format prints nothing of the keys, whatever the verb.
+func (Cluster) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[cluster keys]")) }
+
+// LogValue prints nothing of the keys.
+func (Cluster) LogValue() slog.Value { return slog.StringValue("[cluster keys]") }
+
+// MarshalText refuses: keys are derived anew, never written.
+func (Cluster) MarshalText() ([]byte, error) {
+	return nil, errors.New("marshalling a cluster's keys: refused")
 }
 
 // Wipe overwrites what can be overwritten.

@@ -83,11 +83,11 @@ func (s State) Verify(lb *types.LightBlock, now time.Time, o Options) (State, er
 	switch {
 	case h <= s.Height || h < s.first:
 		return fail("height %d, and %d is verified already", h, s.Height)
-	case !lb.Time.After(s.Time) && s.Height > 0:
+	case !lb.Time.After(s.Time) && (s.Height > 0 || lb.Time.Before(s.Time)): // the first block may have the genesis' time
 		return fail("height %d has time %s, not after the trusted %s", h, lb.Time, s.Time)
 	case lb.Time.After(now.Add(o.MaxClockDrift)):
 		return fail("height %d is from the future: %s, now is %s", h, lb.Time, now)
-	case s.Height > 0 && !now.Before(s.Time.Add(o.TrustingPeriod)):
+	case !now.Before(s.Time.Add(o.TrustingPeriod)):
 		return fail("the trusted height %d is of %s, older than the trusting period of %s: start again from a newer genesis or checkpoint", s.Height, s.Time, o.TrustingPeriod)
 	}
 	if h == s.Height+1 || (s.Height == 0 && h == s.first) {

@@ -109,7 +109,7 @@ func (c Context) info() []byte {
 type ReplyKey struct{ secret []byte }
 
 // Format prints nothing of the key.
-func (k *ReplyKey) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[reply key]")) }
+func (ReplyKey) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[reply key]")) }
 
 // PublicKey parses an X-Wing public key.
 func PublicKey(b []byte) (hpke.PublicKey, error) {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 
 	"github.com/phala-go/phala/core/merkle"
 	"github.com/phala-go/phala/core/wire"
@@ -66,10 +67,15 @@ func EffectLeaf(e *wire.Effect) []byte {
 // SaltSize is the size of the salts of outputs and effects in bytes.
 const SaltSize = 32
 
-// VerifyEffect checks an opening against a final batch's effects_root.
+// VerifyEffect checks an opening against a final batch's effects_root. The root does not say how many leaves it has, so the
+// same path could be read as another place of a tree of another size, and one effect run twice. Effects are padded to 1, 4, 16,
+// 64, … leaves: among such trees the length of the path tells the size, and each leaf has one place.
 func VerifyEffect(root []byte, o *wire.EffectOpening) error {
 	if o.GetEffect() == nil || len(o.Effect.Salt) != SaltSize {
 		return fmt.Errorf("effect without a salt of %d bytes", SaltSize)
+	}
+	if n := o.Leaves; n&(n-1) != 0 || bits.TrailingZeros32(n)%2 != 0 {
+		return fmt.Errorf("effect among %d leaves: want 1, 4, 16, 64, …", n)
 	}
 	if err := merkle.Verify(root, EffectLeaf(o.Effect), o.Leaf, o.Leaves, o.Path); err != nil {
 		return fmt.Errorf("checking effect %d: %w", o.Leaf, err)
@@ -83,8 +89,8 @@ func VerifyResult(f *wire.FinalResult) error {
 		return fmt.Errorf("final result without result, batch or salt of %d bytes", SaltSize)
 	}
 	r, b := f.Result, f.Batch
-	if r.Cluster != b.Cluster || r.Index < b.InboxFirst || r.Index-b.InboxFirst != uint64(f.Leaf) || f.Leaf >= b.InboxCount {
-		return fmt.Errorf("result of item %d does not stand at place %d of batch %d", r.Index, f.Leaf, b.Number)
+	if r.Cluster != b.Cluster || r.Index < b.InboxFirst || r.Index-b.InboxFirst != uint64(f.Leaf) || f.Leaf >= b.InboxCount || f.Leaves != b.InboxCount {
+		return fmt.Errorf("result of item %d does not stand at place %d of %d of batch %d", r.Index, f.Leaf, f.Leaves, b.Number)
 	}
 	if err := merkle.Verify(b.OutputsRoot, OutputLeaf(r, f.Salt), f.Leaf, f.Leaves, f.Path); err != nil {
 		return fmt.Errorf("checking the result of item %d: %w", r.Index, err)

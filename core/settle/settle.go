@@ -5,6 +5,7 @@ package settle
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"fmt"
 
 	"github.com/phala-go/phala/core/merkle"
@@ -65,6 +66,12 @@ func Follows(in Input) error {
 			return refuse("malformed", "a root of %d bytes: want %d, the first %d", len(root), merkle.RootSize, merkle.Version)
 		}
 	}
+	if empty := EmptyRoot(); !bytes.Equal(b.DirectInputsRoot, empty) || !bytes.Equal(b.DataRoot, empty) {
+		return refuse("direct-inputs", "batch holds direct inputs or data, which this version does not know")
+	}
+	if q, k := uint64(c.Quorum), uint64(len(c.Members)); 2*q <= k || q > k {
+		return refuse("bad-quorum", "cluster %d has %d members and a quorum of %d: want more than half of them", c.Id, k, q)
+	}
 	switch {
 	case b.ChainId != in.ChainID:
 		return refuse("wrong-chain", "batch is for chain %q, this is %q", b.ChainId, in.ChainID)
@@ -80,7 +87,7 @@ func Follows(in Input) error {
 		return refuse("height-unknown", "batch executes at height %d, not before this block, %d", b.ChainHeight, in.Height)
 	case in.Height-b.ChainHeight > in.MaxAge:
 		return refuse("height-too-old", "batch executes at height %d, %d blocks before %d; at most %d", b.ChainHeight, in.Height-b.ChainHeight, in.Height, in.MaxAge)
-	case in.ChainHash == nil || !bytes.Equal(b.ChainHash, in.ChainHash):
+	case len(in.ChainHash) != sha256.Size || !bytes.Equal(b.ChainHash, in.ChainHash):
 		return refuse("wrong-block", "batch names another block at height %d than this chain has", b.ChainHeight)
 	case b.View != View(h, b.ChainHeight):
 		return refuse("wrong-view", "batch claims view %d; at height %d it is view %d", b.View, b.ChainHeight, View(h, b.ChainHeight))
@@ -89,7 +96,7 @@ func Follows(in Input) error {
 	case b.InboxCount == 0:
 		return refuse("empty", "batch holds no input")
 	case b.InboxFirst+uint64(b.InboxCount) > in.InboxNext:
-		return refuse("inbox-beyond", "batch ends behind inbox item %d; the inbox ends at %d", b.InboxFirst+uint64(b.InboxCount)-1, in.InboxNext-1)
+		return refuse("inbox-beyond", "batch takes %d items from item %d on; the inbox holds only those before %d", b.InboxCount, b.InboxFirst, in.InboxNext)
 	}
 	return nil
 }
@@ -98,15 +105,23 @@ func signatures(in Input) error {
 	b := in.Batch.Batch
 	msg := BatchBytes(b)
 	var valid uint32
-	last := -1
+	last := int64(-1)
+	seen := make(map[string]uint32, len(in.Batch.Signatures))
 	for _, s := range in.Batch.Signatures {
-		if int(s.Member) <= last || int(s.Member) >= len(in.Cluster.Members) || int(s.Member) >= len(in.Members) {
-			return refuse("malformed", "signature of member %d is out of order, repeated or of no member", s.Member)
+		m := int64(s.GetMember())
+		if s == nil || m <= last || m >= int64(len(in.Cluster.Members)) || m >= int64(len(in.Members)) {
+			return refuse("malformed", "signature of member %d is out of order, repeated or of no member", s.GetMember())
 		}
-		last = int(s.Member)
-		if err := VerifyMember(in.Cluster, in.Members[s.Member], s, msg, b.ChainHeight); err != nil {
+		last = m
+		w := in.Members[m]
+		if err := VerifyMember(in.Cluster, w, s, msg, b.ChainHeight); err != nil {
 			return err
 		}
+		// One enclave counts once, under whatever names its host has registered it.
+		if other, ok := seen[string(w.IdentityKey)]; ok {
+			return refuse("same-identity", "members %d and %d are one identity", other, s.Member)
+		}
+		seen[string(w.IdentityKey)] = s.Member
 		valid++
 	}
 	if valid < in.Cluster.Quorum {
@@ -115,8 +130,11 @@ func signatures(in Input) error {
 	return nil
 }
 
-// VerifyMember checks one signature over msg by the identity that was in force at height.
+// VerifyMember checks one signature over msg by the identity that was in force at height. s may come from anybody.
 func VerifyMember(c *wire.Cluster, w *wire.Worker, s *wire.BatchSignature, msg []byte, height uint64) error {
+	if s == nil || uint64(s.Member) >= uint64(len(c.GetMembers())) {
+		return refuse("malformed", "signature is missing or of no member")
+	}
 	name := c.Members[s.Member].Name()
 	switch {
 	case w == nil || !w.Worker.Is(c.Members[s.Member]):
@@ -141,8 +159,11 @@ func View(h *wire.Head, chainHeight uint64) uint64 {
 	return (chainHeight - h.CommittedHeight) / ViewBlocks
 }
 
-// Leader is the index of the member whose turn it is.
+// Leader is the index of the member whose turn it is; -1 in a cluster without members.
 func Leader(c *wire.Cluster, number, view uint64) int {
+	if len(c.GetMembers()) == 0 {
+		return -1
+	}
 	return int((number + view) % uint64(len(c.Members)))
 }
 

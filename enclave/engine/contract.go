@@ -21,11 +21,16 @@ const (
 	initialise       = "_initialize"
 )
 
-// capabilities a contract may require. The cosmwasm_ ones only widen what
-// queries and messages say; whoever carries these out answers for them.
-var capabilities = []string{
-	extension, "iterator", "cosmwasm_1_1", "cosmwasm_1_2", "cosmwasm_1_3", "cosmwasm_1_4",
-	"cosmwasm_2_0", "cosmwasm_2_1", "cosmwasm_2_2",
+// capable tells whether what a contract requires is to be had. The cosmwasm_
+// ones only widen what queries and messages say; whoever carries these out
+// answers for them.
+func capable(need string) bool {
+	switch need {
+	case extension, "iterator", "cosmwasm_1_1", "cosmwasm_1_2", "cosmwasm_1_3", "cosmwasm_1_4",
+		"cosmwasm_2_0", "cosmwasm_2_1", "cosmwasm_2_2":
+		return true
+	}
+	return false
 }
 
 // Contract is compiled code. It belongs to the engine that made it.
@@ -133,7 +138,7 @@ func (m *module) faults(h host) (reasons []string) {
 		if v, ok := strings.CutPrefix(name, "interface_version_"); ok && v != "8" {
 			reasons = append(reasons, "wants "+name+", offered is "+interfaceVersion)
 		}
-		if need, ok := strings.CutPrefix(name, capability); ok && !slices.Contains(capabilities, need) {
+		if need, ok := strings.CutPrefix(name, capability); ok && !capable(need) {
 			reasons = append(reasons, "requires "+need+", which is not offered here")
 		}
 	}

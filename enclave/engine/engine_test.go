@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"fmt"
+	"sync"
 	"testing"
 )
 
@@ -143,6 +145,26 @@ func TestArguments(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestConcurrentCalls(t *testing.T) {
+	e := newEngine(t, Config{})
+	m := &asm{}
+	m.entries = map[Entry][]byte{Execute: cat(m.store("msg", []byte{0x20, 2}), m.say(emptyResponse))}
+	c := m.must(t, e)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for j := range 20 {
+				s, msg := memory{}, fmt.Sprint(i, j)
+				_, err := e.Run(context.Background(), c, Call{Entry: Execute, Info: &Info{}, Msg: []byte(msg), Store: s})
+				if err != nil || string(s["msg"]) != msg {
+					t.Errorf("got %q, want %q, %v", s["msg"], msg, err)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 func TestBadCalls(t *testing.T) {

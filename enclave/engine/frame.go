@@ -10,14 +10,15 @@ import (
 // frame is one use of an instance: what its host functions work on. It lives
 // as long as the call and is reached through the call's context.
 type frame struct {
-	ctx      context.Context // of this call; the frame dies with it
-	instance api.Module
-	store    Store
-	querier  Querier
-	readOnly bool
-	iters    []*iterator
-	clock    uint64        // nanoseconds
-	random   *rand.ChaCha8 // what random_get gives: a function of the code alone
+	ctx       context.Context // carries the frame itself into the guest, and dies with it
+	instance  api.Module
+	store     Store
+	querier   Querier
+	readOnly  bool
+	iters     []*iterator
+	iterBytes int
+	clock     uint64        // nanoseconds
+	random    *rand.ChaCha8 // what random_get gives: a function of the code alone
 }
 
 type frameKey struct{}

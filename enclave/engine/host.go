@@ -6,7 +6,12 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-const maxIterators = 32768
+// The most iterators a call may open, and the most bytes of keys these may
+// hold on to together: CosmWasm has no way to close one.
+const (
+	maxIterators     = 32768
+	maxIteratorBytes = 16 << 20
+)
 
 // envModule is the CosmWasm host.
 func envModule() hostModule {
@@ -114,8 +119,18 @@ func dbScan(f *frame, a args) (uint64, error) {
 	if len(f.iters) == maxIterators {
 		return 0, fault("more than %d iterators", maxIterators)
 	}
-	f.iters = append(f.iters, newIterator(bounds[0], bounds[1], order == 2))
-	return uint64(len(f.iters)), nil
+	it := newIterator(bounds[0], bounds[1], order == 2)
+	f.iters = append(f.iters, it)
+	return uint64(len(f.iters)), f.hold(it.size())
+}
+
+// hold accounts for bytes of keys that iterators keep.
+func (f *frame) hold(n int) error {
+	f.iterBytes += n
+	if f.iterBytes > maxIteratorBytes {
+		return fault("iterators hold more than %d bytes of keys", maxIteratorBytes)
+	}
+	return nil
 }
 
 func (f *frame) next(a args) (key, value []byte, ok bool, err error) {
@@ -123,8 +138,10 @@ func (f *frame) next(a args) (key, value []byte, ok bool, err error) {
 	if id == 0 || uint64(id) > uint64(len(f.iters)) {
 		return nil, nil, false, fault("no iterator %d", id)
 	}
-	key, value, ok = f.iters[id-1].next(f.store)
-	return key, value, ok, nil
+	it := f.iters[id-1]
+	before := it.size()
+	key, value, ok = it.next(f.store)
+	return key, value, ok, f.hold(it.size() - before)
 }
 
 func dbNext(f *frame, a args) (uint64, error) {

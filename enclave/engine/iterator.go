@@ -20,6 +20,9 @@ func newIterator(start, end []byte, descending bool) *iterator {
 	return it
 }
 
+// size is how many bytes it holds on to.
+func (it *iterator) size() int { return len(it.start) + len(it.end) }
+
 // next gives the next pair, or false for good.
 func (it *iterator) next(s Store) (key, value []byte, ok bool) {
 	if it.done {

@@ -37,6 +37,10 @@ func TestTraps(t *testing.T) {
 		{"no such order", func(a *asm) []byte {
 			return cat(i32const(0), i32const(0), i32const(3), a.call("db_scan"), []byte{0x1a})
 		}, "no order 3"},
+		{"iterators without end", func(a *asm) []byte {
+			key := i32const(a.region(make([]byte, maxKey), maxKey))
+			return cat([]byte{3, 0x40}, key, key, i32const(1), a.call("db_scan"), []byte{0x1a, 0x0c, 0, 0x0b})
+		}, "iterators hold more than"},
 	} {
 		m := &asm{}
 		_, err := execute(t, e, m, tc.body(m))

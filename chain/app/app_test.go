@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cosmos/gogoproto/proto"
 
@@ -96,6 +97,13 @@ func TestDefaultGenesis(t *testing.T) {
 	}
 	if vals := n.Genesis.Consensus.Validators; len(vals) != 1 || vals[0].Power != 1_000_000 {
 		t.Errorf("1,000,000 PHA bonded, validators %v", vals)
+	}
+	staking, err := n.App.StakingKeeper.GetParams(n.Ctx())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ev := n.Genesis.Consensus.Params.Evidence; ev.MaxAgeDuration < staking.UnbondingTime || time.Duration(ev.MaxAgeNumBlocks)*app.BlockTime < staking.UnbondingTime {
+		t.Errorf("equivocation older than %s or %d blocks goes free, the stake only after %s", ev.MaxAgeDuration, ev.MaxAgeNumBlocks, staking.UnbondingTime)
 	}
 	meta, found := n.App.BankKeeper.GetDenomMetaData(n.Ctx(), app.BaseDenom)
 	if err := meta.Validate(); !found || err != nil {

@@ -4,8 +4,10 @@ import (
 	"time"
 
 	cmtcfg "github.com/cometbft/cometbft/config"
+	cmttypes "github.com/cometbft/cometbft/types"
 
 	serverconfig "github.com/cosmos/cosmos-sdk/server/config"
+	stakingtypes "github.com/cosmos/cosmos-sdk/x/staking/types"
 )
 
 // maxBody holds a transaction that carries the largest code the chain accepts (2 MiB, more in base64).
@@ -28,4 +30,13 @@ func ServerConfig() *serverconfig.Config {
 	c.MinGasPrices = "0" + BaseDenom
 	c.API.RPCMaxBodyBytes = maxBody
 	return c
+}
+
+// SetConsensusParams replaces CometBFT's limits of blocks and equivocation proofs by ours.
+func SetConsensusParams(p *cmttypes.ConsensusParams) {
+	p.Block.MaxBytes = 8 << 20
+	// A light client trusts a validator set for as long as its members can be slashed, so a proof of their
+	// equivocation must be good until their stake is unbonded, not for the two days of the default.
+	p.Evidence.MaxAgeDuration = stakingtypes.DefaultUnbondingTime
+	p.Evidence.MaxAgeNumBlocks = int64(stakingtypes.DefaultUnbondingTime / BlockTime)
 }

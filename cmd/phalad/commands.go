@@ -36,7 +36,7 @@ func addCommands(root *cobra.Command, a *app.App) {
 	genesis := genutilcli.Commands(a.TxConfig, a.Basics, home)
 	genesis.AddCommand(setValidatorsCmd())
 	root.AddCommand(
-		genutilcli.InitCmd(a.Basics, home),
+		initCmd(a),
 		genesis,
 		devnetInitCmd(a),
 		debug.Cmd(),

@@ -12,11 +12,31 @@ import (
 	"github.com/cosmos/cosmos-sdk/client/flags"
 	"github.com/cosmos/cosmos-sdk/server"
 	sdk "github.com/cosmos/cosmos-sdk/types"
+	genutilcli "github.com/cosmos/cosmos-sdk/x/genutil/client/cli"
 	genutiltypes "github.com/cosmos/cosmos-sdk/x/genutil/types"
 
 	"github.com/phala-go/phala/chain/app"
 	"github.com/phala-go/phala/chain/app/devhome"
 )
+
+// initCmd is the SDK's init with our consensus parameters, which it has no other way to give.
+func initCmd(a *app.App) *cobra.Command {
+	cmd := genutilcli.InitCmd(a.Basics, defaultHome())
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := run(cmd, args); err != nil {
+			return err
+		}
+		file := server.GetServerContextFromCmd(cmd).Config.GenesisFile()
+		g, err := genutiltypes.AppGenesisFromFile(file)
+		if err != nil {
+			return err
+		}
+		app.SetConsensusParams(g.Consensus.Params)
+		return g.SaveAs(file)
+	}
+	return cmd
+}
 
 // devnetInitCmd writes the home of a development chain. It is for the tools that start a whole network.
 func devnetInitCmd(a *app.App) *cobra.Command {

@@ -66,9 +66,11 @@ func Genesis(a *app.App, cfg Config, val Validator) (*genutiltypes.AppGenesis, e
 			return nil, fmt.Errorf("merging app_state: %w", err)
 		}
 	}
+	params := cmttypes.DefaultConsensusParams()
+	app.SetConsensusParams(params)
 	g := &genutiltypes.AppGenesis{
 		AppName: app.Binary, AppVersion: version.Version, GenesisTime: cfg.GenesisTime.UTC(), ChainID: cfg.ChainID, InitialHeight: 1,
-		AppState: bz, Consensus: &genutiltypes.ConsensusGenesis{Params: cmttypes.DefaultConsensusParams()},
+		AppState: bz, Consensus: &genutiltypes.ConsensusGenesis{Params: params},
 	}
 	if g.Consensus.Validators, err = app.InitialValidators(g); err != nil {
 		return nil, err

@@ -1,0 +1,152 @@
+package keytree
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+)
+
+func fixed(t *testing.T) *Secret {
+	t.Helper()
+	b := make([]byte, Size)
+	for i := range b {
+		b[i] = byte(i)
+	}
+	s, err := NewSecret(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func sum(b []byte) string {
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:])
+}
+
+func TestLabelVector(t *testing.T) {
+	const want = "7068616c612f636c75737465722d7365637265742f7631" + // phala/cluster-secret/v1
+		"00000007" + "7068616c612d31" + // phala-1
+		"0000000000000001" + "0000000000000203" + "0000000000000004"
+	if got := hex.EncodeToString(Label("phala-1", 1, 0x203, 4)); got != want {
+		t.Errorf("label %s, want %s", got, want)
+	}
+	seen := map[string]bool{}
+	for _, l := range [][]byte{Label("a", 1, 2, 3), Label("a", 1, 3, 2), Label("a", 2, 1, 3), Label("ab", 1, 2, 3), Label("", 1, 2, 3)} {
+		if seen[string(l)] {
+			t.Errorf("two labels are equal: %x", l)
+		}
+		seen[string(l)] = true
+	}
+}
+
+// Secret 000102…1f. All but the input key were computed with another implementation (Python's hmac); they are fixed
+// from here on: a change of one opens nothing that was sealed before.
+func TestDerivationVectors(t *testing.T) {
+	c, err := NewCluster(fixed(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []struct{ name, got, want string }{
+		{"state key", hex.EncodeToString(c.State.b[:]), "c60a059a4274cc48603011abc642b7dde8a4d9e051fb133a992c156bb0a6c7e7"},
+		{"randomness key", hex.EncodeToString(c.Randomness.b[:]), "cfcb7b384731ca13bef682b3e5abb61e07795b96674c4766ab227cfd50545875"},
+		{"check", hex.EncodeToString(c.Check), "4dbc0b662b9043db529d495b843ece6a8e8600a3ca3b7a0b1a8d7405247cf311"},
+		{"SHA-256 of the public input key", sum(c.Input.PublicKey().Bytes()), "a62518a86ff6d4e2c32c20ec107c13ef85d5e60afc697e9d8eaf10cfbc8413b6"},
+		{"key with context", hex.EncodeToString(fixed(t).Key("phala/test/v1", []byte{1, 2}, []byte{3})), "b92454380ee4a1800a09fbd99244f3fe85d015f98e437f0953ba271014be40b9"},
+	} {
+		if v.got != v.want {
+			t.Errorf("%s: %s, want %s", v.name, v.got, v.want)
+		}
+	}
+}
+
+func TestClusterWipesItsSecretAndItself(t *testing.T) {
+	s := fixed(t)
+	c, err := NewCluster(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.b != [Size]byte{} {
+		t.Error("the cluster secret outlived the derivation")
+	}
+	c.Wipe()
+	if c.State.b != [Size]byte{} || c.Randomness.b != [Size]byte{} || c.Input != nil {
+		t.Error("keys outlived Wipe")
+	}
+}
+
+func TestDomainsAndContextsSeparate(t *testing.T) {
+	s := fixed(t)
+	seen := map[string]string{}
+	for name, k := range map[string][]byte{
+		"a": s.Key("a"), "b": s.Key("b"), "a,1": s.Key("a", []byte{1}), "a,2": s.Key("a", []byte{2}),
+	} {
+		if other, ok := seen[string(k)]; ok {
+			t.Errorf("%s and %s share a key", name, other)
+		}
+		seen[string(k)] = name
+	}
+	d := s.Derive("a")
+	if !bytes.Equal(d.b[:], s.Key("a")) {
+		t.Error("Derive and Key differ on one domain")
+	}
+}
+
+func TestSecretOfAnotherSizeIsRefused(t *testing.T) {
+	for _, n := range []int{0, 31, 33} {
+		if _, err := NewSecret(make([]byte, n)); err == nil {
+			t.Errorf("%d bytes were taken", n)
+		}
+	}
+}
+
+// A secret prints in no way, by pointer or by value, alone or inside something.
+func TestNothingPrintsASecret(t *testing.T) {
+	s := fixed(t)
+	c, err := NewCluster(fixed(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	forms := []any{s, *s, c, *c, []*Secret{s}, []Secret{*s}, map[string]*Secret{"k": s}, struct{ S *Secret }{s}, struct{ S Secret }{*s}, c.State}
+	var out bytes.Buffer
+	for _, f := range forms {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%x", "%X", "%s", "%q", "%d", "%o", "%b"} {
+			fmt.Fprintf(&out, verb+"\n", f)
+		}
+		for _, h := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
+			slog.New(h).Info("event", "secret", f)
+		}
+		if b, err := json.Marshal(f); err == nil {
+			t.Errorf("json took %T: %s", f, b)
+		}
+	}
+	text := strings.ToLower(out.String())
+	for _, leak := range []string{"000102", "0 1 2 3", "0x0, 0x1, 0x2", "\x00\x01\x02", `\x00\x01`, hex.EncodeToString(c.State.b[:8]), strings.Trim(fmt.Sprint(c.State.b[:4]), "[]")} {
+		if strings.Contains(text, leak) {
+			t.Errorf("output contains %q", leak)
+		}
+	}
+}
+
+// An HKDF-Expand written down again from RFC 5869, section 2.3, for one block.
+func TestHKDFIsRFC5869(t *testing.T) {
+	s := fixed(t)
+	mac := func(key, msg []byte) []byte {
+		ipad, opad := bytes.Repeat([]byte{0x36}, 64), bytes.Repeat([]byte{0x5c}, 64)
+		for i, b := range key {
+			ipad[i] ^= b
+			opad[i] ^= b
+		}
+		in := sha256.Sum256(append(ipad, msg...))
+		out := sha256.Sum256(append(opad, in[:]...))
+		return out[:]
+	}
+	if got, want := s.Key("domain", []byte("context")), mac(s.b[:], []byte("domaincontext\x01")); !bytes.Equal(got, want) {
+		t.Errorf("%x, want %x", got, want)
+	}
+}

@@ -1,0 +1,169 @@
+package keeper
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strconv"
+
+	"cosmossdk.io/collections"
+
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
+	"github.com/phala-go/phala/chain/x/gatekeeper/types"
+	"github.com/phala-go/phala/core/wire"
+)
+
+// gasSignature is what checking one Ed25519 signature costs.
+const gasSignature = 1_000
+
+// Registered gives a gatekeeper's first boot of an epoch its place in the set. Later boots hold none of the epoch's parts
+// and get none.
+func (k *Keeper) Registered(goCtx context.Context, w *wire.Worker) error {
+	s, err := k.set.Get(goCtx)
+	if err != nil {
+		return err
+	}
+	m := memberOf(&s, w.Worker)
+	if m == nil || len(m.IdentityKey) != 0 {
+		return nil
+	}
+	m.IdentityKey = w.IdentityKey
+	if err := k.set.Set(goCtx, s); err != nil {
+		return err
+	}
+	sdk.UnwrapSDKContext(goCtx).EventManager().EmitEvent(sdk.NewEvent(types.EventBound, append(workerAttributes(w.Worker),
+		sdk.NewAttribute(types.AttributeEpoch, decimal(s.Epoch)),
+		sdk.NewAttribute(types.AttributeIdentity, hex.EncodeToString(w.IdentityKey)))...))
+	return nil
+}
+
+// MsgServer runs the module's messages.
+type MsgServer struct{ Keeper *Keeper }
+
+var _ types.MsgServer = MsgServer{}
+
+// asker loads what the chain knows of a worker that speaks for a cluster.
+func (k *Keeper) asker(ctx sdk.Context, cluster uint64, ref *wire.WorkerRef) (types.Asker, error) {
+	ctx.GasMeter().ConsumeGas(gasSignature, "signature")
+	a := types.Asker{ChainID: ctx.ChainID(), Height: uint64(ctx.BlockHeight())}
+	var err error
+	if a.Cluster, err = k.clusters.Cluster(ctx, cluster); err != nil || ref == nil {
+		return a, err
+	}
+	a.Worker, err = k.workers.Worker(ctx, ref)
+	return a, err
+}
+
+// RequestKey implements types.MsgServer. The request on record again changes nothing; an older one never comes back,
+// though anyone may send it, because its one-time key has been seen.
+func (s MsgServer) RequestKey(goCtx context.Context, m *types.MsgRequestKey) (*types.MsgRequestKeyResponse, error) {
+	k, ctx, r := s.Keeper, sdk.UnwrapSDKContext(goCtx), m.Request
+	a, err := k.asker(ctx, r.GetCluster(), r.GetWorker())
+	if err != nil {
+		return nil, err
+	}
+	if err := types.CheckKeyRequest(a, r); err != nil {
+		return nil, err
+	}
+	used, err := k.oneTimeKeys.Has(ctx, oneTimeHash(r))
+	if err != nil {
+		return nil, err
+	}
+	if used {
+		return &types.MsgRequestKeyResponse{}, k.checkRepeated(ctx, r)
+	}
+	recorded := *r
+	recorded.Height = a.Height
+	if err := k.record(ctx, &recorded); err != nil {
+		return nil, err
+	}
+	ctx.EventManager().EmitEvent(sdk.NewEvent(types.EventKeyRequested, append(workerAttributes(r.Worker),
+		sdk.NewAttribute(types.AttributeCluster, decimal(r.Cluster)),
+		sdk.NewAttribute(types.AttributeEpoch, decimal(r.Epoch)),
+		sdk.NewAttribute(types.AttributeRoster, decimal(r.Roster)),
+		sdk.NewAttribute(types.AttributeIdentity, hex.EncodeToString(r.IdentityKey)))...))
+	return &types.MsgRequestKeyResponse{}, nil
+}
+
+// checkRepeated lets pass only the request that is on record.
+func (k *Keeper) checkRepeated(ctx sdk.Context, r *wire.KeyRequest) error {
+	old, err := k.requests.Get(ctx, keyOf(r.Cluster, r.Worker))
+	if err != nil && !errors.Is(err, collections.ErrNotFound) {
+		return err
+	}
+	old.Height = 0
+	if err == nil && string(wire.Marshal(&old)) == string(wire.Marshal(r)) {
+		return nil
+	}
+	return types.ErrReused.Wrapf("the one_time_key of worker %s for cluster %d was in an earlier request: make a new one", r.Worker.Name(), r.Cluster)
+}
+
+// AnnounceEpoch implements types.MsgServer.
+func (s MsgServer) AnnounceEpoch(goCtx context.Context, m *types.MsgAnnounceEpoch) (*types.MsgAnnounceEpochResponse, error) {
+	k, ctx, word := s.Keeper, sdk.UnwrapSDKContext(goCtx), m.Announcement
+	a, err := k.asker(ctx, word.GetCluster(), word.GetWorker())
+	if err != nil {
+		return nil, err
+	}
+	current, err := k.ClusterKey(ctx, word.GetCluster())
+	if err != nil {
+		return nil, err
+	}
+	if err := types.CheckAnnouncement(a, word, current); err != nil {
+		return nil, err
+	}
+	if err := k.announcements.Set(ctx, keyOf(word.Cluster, word.Worker), *word); err != nil {
+		return nil, err
+	}
+	attrs := append(workerAttributes(word.Worker), keyAttributes(word)...)
+	ctx.EventManager().EmitEvent(sdk.NewEvent(types.EventAnnounced, attrs...))
+	if types.InForce(a.Cluster, current) {
+		return &types.MsgAnnounceEpochResponse{Counts: true}, nil
+	}
+
+	all, err := k.announced(ctx, word.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	if types.Agreed(a.Cluster, all, word) < a.Cluster.Quorum {
+		return &types.MsgAnnounceEpochResponse{}, nil
+	}
+	if err := k.keys.Set(ctx, word.Cluster, wire.ClusterKey{
+		Cluster: word.Cluster, Epoch: word.Epoch, Roster: word.Roster, InputKey: word.InputKey, Check: word.Check, Height: a.Height,
+	}); err != nil {
+		return nil, err
+	}
+	ctx.EventManager().EmitEvent(sdk.NewEvent(types.EventClusterKey, keyAttributes(word)...))
+	return &types.MsgAnnounceEpochResponse{Counts: true}, nil
+}
+
+// announced lists the members' words on a cluster's key.
+func (k *Keeper) announced(ctx sdk.Context, cluster uint64) ([]*wire.Announcement, error) {
+	var all []*wire.Announcement
+	err := k.announcements.Walk(ctx, collections.NewPrefixedTripleRange[uint64, string, uint32](cluster), func(_ key, a wire.Announcement) (bool, error) {
+		all = append(all, &a)
+		return false, nil
+	})
+	return all, err
+}
+
+func decimal(n uint64) string { return strconv.FormatUint(n, 10) }
+
+func workerAttributes(w *wire.WorkerRef) []sdk.Attribute {
+	return []sdk.Attribute{
+		sdk.NewAttribute(types.AttributeOperator, w.Operator),
+		sdk.NewAttribute(types.AttributeSlot, decimal(uint64(w.Slot))),
+	}
+}
+
+func keyAttributes(a *wire.Announcement) []sdk.Attribute {
+	h := sha256.Sum256(a.InputKey)
+	return []sdk.Attribute{
+		sdk.NewAttribute(types.AttributeCluster, decimal(a.Cluster)),
+		sdk.NewAttribute(types.AttributeEpoch, decimal(a.Epoch)),
+		sdk.NewAttribute(types.AttributeRoster, decimal(a.Roster)),
+		sdk.NewAttribute(types.AttributeHash, hex.EncodeToString(h[:])),
+	}
+}

@@ -1,0 +1,71 @@
+package types
+
+import (
+	"github.com/phala-go/phala/core/wire"
+)
+
+// DefaultGenesis is epoch 1 without gatekeepers: no cluster gets keys.
+func DefaultGenesis() *GenesisState {
+	return &GenesisState{Set: &wire.GatekeeperSet{Epoch: 1}}
+}
+
+// Validate refuses a genesis that could not have been exported. How many gatekeepers a network needs is for ValidateSet.
+func (g *GenesisState) Validate() error {
+	if err := ValidateSet(&wire.NetworkParams{Development: true}, g.Set); err != nil {
+		return err
+	}
+	type place struct {
+		cluster uint64
+		worker  string
+	}
+	requests, words, keys := make(map[place]bool), make(map[place]bool), make(map[uint64]bool)
+	for i, r := range g.Requests {
+		p := place{r.GetCluster(), r.GetWorker().Name()}
+		if r.GetWorker() == nil || requests[p] {
+			return ErrGenesis.Wrapf("gatekeeper.requests[%d]: worker %s of cluster %d is missing or repeated", i, p.worker, p.cluster)
+		}
+		requests[p] = true
+	}
+	for i, a := range g.Announcements {
+		p := place{a.GetCluster(), a.GetWorker().Name()}
+		if a.GetWorker() == nil || words[p] {
+			return ErrGenesis.Wrapf("gatekeeper.announcements[%d]: worker %s of cluster %d is missing or repeated", i, p.worker, p.cluster)
+		}
+		words[p] = true
+	}
+	for i, k := range g.Keys {
+		if keys[k.GetCluster()] || len(k.GetInputKey()) != publicKeySize || len(k.GetCheck()) != checkSize {
+			return ErrGenesis.Wrapf("gatekeeper.keys[%d]: key of cluster %d is malformed or repeated", i, k.GetCluster())
+		}
+		keys[k.Cluster] = true
+	}
+	return nil
+}
+
+// ValidateSet refuses a set that the network may not have. Outside development two gatekeepers more than the threshold
+// must exist: a part has that many holders, and a wrong one is seen by comparing. A set without members is allowed: it
+// serves nobody.
+func ValidateSet(n *wire.NetworkParams, s *wire.GatekeeperSet) error {
+	switch {
+	case s == nil || s.Epoch == 0:
+		return ErrGenesis.Wrap("gatekeeper.set is missing or its epoch is 0: the first epoch is 1")
+	case len(s.Members) == 0 && s.Threshold == 0:
+		return nil
+	case s.Threshold == 0 || int(s.Threshold) > len(s.Members):
+		return ErrGenesis.Wrapf("gatekeeper.set: threshold %d with %d members: want 1 to %d", s.Threshold, len(s.Members), len(s.Members))
+	case !n.GetDevelopment() && len(s.Members)-int(s.Threshold) < 2:
+		return ErrGenesis.Wrapf("gatekeeper.set: threshold %d with %d members: want two members more than the threshold, outside development", s.Threshold, len(s.Members))
+	}
+	seen := make(map[string]bool)
+	for i, m := range s.Members {
+		name := m.GetWorker().Name()
+		if m.GetWorker().GetOperator() == "" || seen[name] {
+			return ErrGenesis.Wrapf("gatekeeper.set.members[%d]: worker %s is missing or repeated", i, name)
+		}
+		if len(m.IdentityKey) != 0 && len(m.IdentityKey) != 32 {
+			return ErrGenesis.Wrapf("gatekeeper.set.members[%d]: identity_key of %d bytes: want 32, or none before the worker registers", i, len(m.IdentityKey))
+		}
+		seen[name] = true
+	}
+	return nil
+}

@@ -15,14 +15,14 @@ const maxHuman, maxCanonical = 256, 64
 
 // canonical decodes an address: 20 bytes of an account, 32 of a contract or a
 // module account.
-func canonical(human string) ([]byte, error) {
+func canonical(address string) ([]byte, error) {
 	switch {
-	case human == "":
+	case address == "":
 		return nil, errors.New("Input is empty") //nolint:staticcheck // the words contracts know
-	case !utf8.ValidString(human):
+	case !utf8.ValidString(address):
 		return nil, errors.New("Input is not valid UTF-8") //nolint:staticcheck // likewise
 	}
-	prefix, raw, err := bech32.Decode(human, 90)
+	prefix, raw, err := bech32.Decode(address, 90)
 	if err != nil {
 		return nil, fmt.Errorf("invalid address: %w", err)
 	}
@@ -40,14 +40,14 @@ func canonical(human string) ([]byte, error) {
 }
 
 // human encodes an address.
-func human(canonical []byte) (string, error) {
-	if len(canonical) == 0 {
+func human(account []byte) (string, error) {
+	if len(account) == 0 {
 		return "", errors.New("Input is empty") //nolint:staticcheck // the words contracts know
 	}
-	if len(canonical) != 20 && len(canonical) != 32 {
-		return "", fmt.Errorf("invalid canonical address: %d bytes", len(canonical))
+	if len(account) != 20 && len(account) != 32 {
+		return "", fmt.Errorf("invalid canonical address: %d bytes", len(account))
 	}
-	raw, err := bech32.ConvertBits(canonical, 8, 5, true)
+	raw, err := bech32.ConvertBits(account, 8, 5, true)
 	if err != nil {
 		return "", fmt.Errorf("invalid canonical address: %w", err)
 	}

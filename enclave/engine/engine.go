@@ -42,7 +42,9 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 		return nil, errors.New("starting the engine: a limit is out of range")
 	}
 	rt := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().
-		WithCoreFeatures(api.CoreFeaturesV2&^api.CoreFeatureSIMD).
+		// SIMD is not needed; reference types would let a module grow a table,
+		// which no limit of wazero's bounds.
+		WithCoreFeatures(api.CoreFeaturesV2&^api.CoreFeatureSIMD&^api.CoreFeatureReferenceTypes).
 		WithMemoryLimitPages(cfg.MemoryPages).
 		WithCloseOnContextDone(true).
 		WithDebugInfoEnabled(false))

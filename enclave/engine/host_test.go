@@ -151,3 +151,25 @@ func TestQueryChain(t *testing.T) {
 		t.Errorf("a fault of the node's came out as %v", err)
 	}
 }
+
+// TestQueryWithinCall: a Querier may run contracts, even the one that asks.
+func TestQueryWithinCall(t *testing.T) {
+	e := newEngine(t, Config{})
+	m := &asm{}
+	m.entries = map[Entry][]byte{
+		Execute: cat(m.store("r", cat(m.text(`{}`), m.call("query_chain"))), m.say(emptyResponse)),
+		Query:   m.say(`{"ok":"aW5uZXI="}`),
+	}
+	c := m.must(t, e)
+	s := memory{}
+	_, err := e.Run(context.Background(), c, Call{
+		Entry: Execute, Info: &Info{}, Store: s,
+		Querier: answers(func([]byte) ([]byte, error) {
+			out, err := e.Run(context.Background(), c, Call{Entry: Query, Store: s})
+			return out.Query, err
+		}),
+	})
+	if err != nil || string(s["r"]) != "inner" {
+		t.Errorf("got %q, %v", s["r"], err)
+	}
+}

@@ -14,6 +14,8 @@ import (
 const (
 	maxFunctions    = 30_000
 	maxFunctionBody = 128 << 10
+	maxTable        = 65_536
+	maxGlobals      = 1000
 	maxImports      = 200
 	maxExports      = 1000
 	maxName         = 256
@@ -21,11 +23,10 @@ const (
 
 // module is what is known of a module before it is compiled.
 type module struct {
-	imports   []symbol
-	exports   map[string]byte // kind
-	memories  uint32
-	start     bool
-	functions uint32
+	imports  []symbol
+	exports  map[string]byte // kind
+	memories uint32
+	start    bool
 }
 
 type symbol struct {
@@ -58,10 +59,16 @@ func scan(code []byte) (*module, error) {
 		case 2:
 			m.readImports(body)
 		case 3:
-			m.functions = body.u32()
-			body.bound(m.functions, maxFunctions, "functions")
+			body.bound(body.u32(), maxFunctions, "functions")
+		case 4:
+			for n := body.u32(); n > 0 && body.err == nil; n-- {
+				body.byte() // type of its elements
+				body.bound(body.limits(), maxTable, "elements in a table")
+			}
 		case 5:
 			m.memories += body.u32()
+		case 6:
+			body.bound(body.u32(), maxGlobals, "globals")
 		case 7:
 			m.readExports(body)
 		case 8:
@@ -167,10 +174,12 @@ func (r *reader) name() string {
 	return string(r.take(n))
 }
 
-func (r *reader) limits() {
+// limits gives the lower one.
+func (r *reader) limits() uint32 {
 	flag := r.byte()
-	r.u32()
+	least := r.u32()
 	if flag&1 != 0 {
 		r.u32()
 	}
+	return least
 }

@@ -77,7 +77,9 @@ func build(logger log.Logger, db dbm.DB, opts servertypes.AppOptions, baseOpts .
 
 	a := &App{BaseApp: base, Encoding: enc, keys: storetypes.NewKVStoreKeys(storeKeys()...)}
 	a.makeKeepers(logger, opts)
-	a.makePhalaKeepers()
+	if err := a.makePhalaKeepers(); err != nil {
+		return nil, err
+	}
 	a.makeModules()
 
 	a.Basics.RegisterLegacyAminoCodec(a.Amino)

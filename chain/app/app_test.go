@@ -186,7 +186,7 @@ func TestAppStateIsMerged(t *testing.T) {
 	if err := json.Unmarshal(n.Genesis.AppState, &state); err != nil {
 		t.Fatal(err)
 	}
-	if params, _ := state["attestation"]["params"].(map[string]any); params["development"] != true {
+	if params, _ := state["attestation"]["network"].(map[string]any); params["development"] != true {
 		t.Errorf("attestation: %v", state["attestation"])
 	}
 }

@@ -1,7 +1,22 @@
 package app
 
 import (
+	"fmt"
+
 	"github.com/cosmos/cosmos-sdk/types/module"
+
+	"github.com/phala-go/phala/chain/x/attestation"
+	attestationkeeper "github.com/phala-go/phala/chain/x/attestation/keeper"
+	attestationtypes "github.com/phala-go/phala/chain/x/attestation/types"
+	"github.com/phala-go/phala/chain/x/cluster"
+	clusterkeeper "github.com/phala-go/phala/chain/x/cluster/keeper"
+	clustertypes "github.com/phala-go/phala/chain/x/cluster/types"
+	"github.com/phala-go/phala/chain/x/gatekeeper"
+	gatekeeperkeeper "github.com/phala-go/phala/chain/x/gatekeeper/keeper"
+	gatekeepertypes "github.com/phala-go/phala/chain/x/gatekeeper/types"
+	"github.com/phala-go/phala/chain/x/worker"
+	workerkeeper "github.com/phala-go/phala/chain/x/worker/keeper"
+	workertypes "github.com/phala-go/phala/chain/x/worker/types"
 )
 
 // This file is the one place where a module of our own is added. Four steps, in this order:
@@ -14,16 +29,60 @@ import (
 // Our modules run after those of the SDK and of IBC in each phase.
 
 // PhalaKeepers are the keepers of our own modules.
-type PhalaKeepers struct{}
+type PhalaKeepers struct {
+	AttestationKeeper *attestationkeeper.Keeper
+	WorkerKeeper      *workerkeeper.Keeper
+	GatekeeperKeeper  *gatekeeperkeeper.Keeper
+	ClusterKeeper     *clusterkeeper.Keeper
+}
 
 // makePhalaKeepers makes the keepers of our own modules; those of the SDK and of IBC exist already.
-func (a *App) makePhalaKeepers() {}
+func (a *App) makePhalaKeepers() (err error) {
+	cdc := a.Codec
+	if a.AttestationKeeper, err = attestationkeeper.New(cdc, a.store(attestationtypes.ModuleName), authority()); err != nil {
+		return fmt.Errorf("making the keeper of %s: %w", attestationtypes.ModuleName, err)
+	}
+	if a.WorkerKeeper, err = workerkeeper.New(workerkeeper.Config{
+		Codec: cdc, Store: a.store(workertypes.ModuleName), Denom: BaseDenom,
+		Accounts: a.AccountKeeper, Bank: a.BankKeeper, Attestation: a.AttestationKeeper,
+	}); err != nil {
+		return fmt.Errorf("making the keeper of %s: %w", workertypes.ModuleName, err)
+	}
+	if a.GatekeeperKeeper, err = gatekeeperkeeper.New(gatekeeperkeeper.Config{
+		Codec: cdc, Store: a.store(gatekeepertypes.ModuleName), Attestation: a.AttestationKeeper, Workers: a.WorkerKeeper,
+	}); err != nil {
+		return fmt.Errorf("making the keeper of %s: %w", gatekeepertypes.ModuleName, err)
+	}
+	if a.ClusterKeeper, err = clusterkeeper.New(clusterkeeper.Config{
+		Codec: cdc, Store: a.store(clustertypes.ModuleName), Denom: BaseDenom, Accounts: a.AccountKeeper, Bank: a.BankKeeper,
+		Attestation: a.AttestationKeeper, Workers: a.WorkerKeeper, Gatekeepers: a.GatekeeperKeeper,
+	}); err != nil {
+		return fmt.Errorf("making the keeper of %s: %w", clustertypes.ModuleName, err)
+	}
+	a.GatekeeperKeeper.SetClusters(a.ClusterKeeper)
+	a.WorkerKeeper.SetNeighbours(a.GatekeeperKeeper, a.ClusterKeeper)
+	return nil
+}
 
 // phalaModules returns our modules in the order they run.
-func (a *App) phalaModules() []module.AppModule { return nil }
+func (a *App) phalaModules() []module.AppModule {
+	return []module.AppModule{
+		attestation.New(a.AttestationKeeper), // first: it says whether the network is in development
+		worker.New(a.WorkerKeeper),
+		gatekeeper.New(a.GatekeeperKeeper),
+		cluster.New(a.ClusterKeeper),
+	}
+}
 
 // phalaStores names the stores of our modules. A store's name is its module's name.
-func phalaStores() []string { return nil }
+func phalaStores() []string {
+	return []string{attestationtypes.ModuleName, workertypes.ModuleName, gatekeepertypes.ModuleName, clustertypes.ModuleName}
+}
 
 // phalaAccounts maps our module accounts to what they may do (authtypes.Minter, authtypes.Burner or nothing).
-func phalaAccounts() map[string][]string { return nil }
+func phalaAccounts() map[string][]string {
+	return map[string][]string{
+		workertypes.ModuleName:  nil, // bonds
+		clustertypes.ModuleName: nil, // escrows and fees
+	}
+}

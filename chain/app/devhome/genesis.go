@@ -54,7 +54,7 @@ func Genesis(a *app.App, cfg Config, val Validator) (*genutiltypes.AppGenesis, e
 		return nil, err
 	}
 	if cfg.Development {
-		if bz, err = merge(bz, []byte(`{"attestation":{"params":{"development":true}}}`)); err != nil {
+		if bz, err = merge(bz, []byte(`{"attestation":{"network":{"development":true}},"cluster":{"params":{"min_storage_receipts":0}}}`)); err != nil {
 			return nil, err
 		}
 	}

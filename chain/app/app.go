@@ -3,6 +3,7 @@ package app
 import (
 	"encoding/json"
 	"fmt"
+	"sync"
 
 	abci "github.com/cometbft/cometbft/abci/types"
 	dbm "github.com/cosmos/cosmos-db"
@@ -29,6 +30,7 @@ type App struct {
 
 	keys         map[string]*storetypes.KVStoreKey
 	configurator module.Configurator
+	close        func() error
 }
 
 var _ servertypes.Application = (*App)(nil)
@@ -75,7 +77,7 @@ func build(logger log.Logger, db dbm.DB, opts servertypes.AppOptions, baseOpts .
 	base.SetInterfaceRegistry(enc.Registry)
 	base.SetTxEncoder(enc.TxConfig.TxEncoder())
 
-	a := &App{BaseApp: base, Encoding: enc, keys: storetypes.NewKVStoreKeys(storeKeys()...)}
+	a := &App{BaseApp: base, Encoding: enc, keys: storetypes.NewKVStoreKeys(storeKeys()...), close: sync.OnceValue(base.Close)}
 	a.makeKeepers(logger, opts)
 	if err := a.makePhalaKeepers(); err != nil {
 		return nil, err
@@ -110,6 +112,9 @@ func (a *App) initChain(ctx sdk.Context, req *abci.RequestInitChain) (*abci.Resp
 	}
 	return a.Modules.InitGenesis(ctx, a.Codec, state)
 }
+
+// Close closes the database. The server calls it twice.
+func (a *App) Close() error { return a.close() }
 
 // StoreKeys returns the name of every store in the application's commitment.
 func (a *App) StoreKeys() map[string]*storetypes.KVStoreKey { return a.keys }

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -47,7 +50,17 @@ func addCommands(root *cobra.Command, a *app.App) {
 		txCmd(),
 		keys.Commands(),
 	)
-	server.AddCommands(root, home, newApp, exportApp, func(*cobra.Command) {})
+	server.AddCommandsWithStartCmdOptions(root, home, newApp, exportApp, server.StartCmdOptions{DBOpener: openDB})
+	root.AddCommand(server.ModuleHashByHeightQuery(newApp))
+}
+
+// openDB opens the application's database and explains the most likely reason why it cannot.
+func openDB(home string, backend dbm.BackendType) (dbm.DB, error) {
+	db, err := dbm.NewDB("application", backend, filepath.Join(home, "data"))
+	if errors.Is(err, syscall.EAGAIN) {
+		return nil, fmt.Errorf("another phalad is running on %s: %w", home, err)
+	}
+	return db, err
 }
 
 // newApp opens the application for the server. Its type leaves no way to return an error, so it panics, as the

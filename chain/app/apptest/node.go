@@ -124,15 +124,18 @@ func open(home string) (*Node, error) {
 	return &Node{App: a, Comet: n, RPC: local.New(n), Home: home}, nil
 }
 
-// WaitHeight waits until the node has the block of this height.
+// WaitHeight waits until the application has committed the block of this height.
 func (n *Node) WaitHeight(t testing.TB, height int64) {
 	t.Helper()
+	var at int64
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if n.Comet.BlockStore().Height() >= height {
+		info, err := n.RPC.ABCIInfo(context.Background())
+		check(t, err)
+		if at = info.Response.LastBlockHeight; at >= height {
 			return
 		}
 	}
-	t.Fatalf("no block %d: the node is at %d", height, n.Comet.BlockStore().Height())
+	t.Fatalf("no block %d: the chain is at %d", height, at)
 }
 
 // Query asks a gRPC method of the node's last state.

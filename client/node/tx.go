@@ -143,7 +143,7 @@ func (c *Client) Tx(ctx context.Context, hash string) (TxResult, error) {
 }
 
 // indexLag is how long after a block its transactions may still be missing from the node's index.
-const indexLag = 200 * time.Millisecond
+const indexLag = 32 * time.Millisecond
 
 // WaitTx waits until the transaction is in a block, or ctx ends.
 func (c *Client) WaitTx(ctx context.Context, hash string) (TxResult, error) {
@@ -151,10 +151,13 @@ func (c *Client) WaitTx(ctx context.Context, hash string) (TxResult, error) {
 	defer cancel()
 	heights := c.NewHeights(hctx)
 	for {
-		for wait := 2 * time.Millisecond; wait < indexLag; wait *= 2 {
+		for wait := 2 * time.Millisecond; ; wait *= 2 {
 			res, err := c.Tx(ctx, hash)
-			if !errors.Is(err, ErrNotFound) {
+			if err == nil || !errors.Is(err, ErrNotFound) {
 				return res, err
+			}
+			if wait > indexLag {
+				break
 			}
 			if err := sleep(ctx, wait); err != nil {
 				return TxResult{}, fmt.Errorf("waiting for transaction %s: %w", hash, err)

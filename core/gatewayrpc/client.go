@@ -1,0 +1,72 @@
+package gatewayrpc
+
+import (
+	"context"
+	"strings"
+
+	"connectrpc.com/connect"
+
+	"github.com/phala-go/phala/core/wire"
+)
+
+// Client calls an offchaind; it is a Gateway and a Peer. Its errors are *Error or those of the context.
+type Client struct {
+	info    *connect.Client[wire.InfoRequest, wire.InfoResponse]
+	query   *connect.Client[wire.QueryCallRequest, wire.QueryCallResponse]
+	result  *connect.Client[wire.ResultRequest, wire.ResultResponse]
+	deliver *connect.Client[wire.DeliverRequest, wire.DeliverResponse]
+	record  *connect.Client[wire.RecordRequest, wire.RecordResponse]
+}
+
+// NewClient makes a client of the offchaind at url, over an *http.Client or a fake of it.
+func NewClient(http connect.HTTPClient, url string) *Client {
+	url = strings.TrimRight(url, "/")
+	return &Client{
+		info:    procedure[wire.InfoRequest, wire.InfoResponse](http, url+infoPath),
+		query:   procedure[wire.QueryCallRequest, wire.QueryCallResponse](http, url+queryPath),
+		result:  procedure[wire.ResultRequest, wire.ResultResponse](http, url+resultPath),
+		deliver: procedure[wire.DeliverRequest, wire.DeliverResponse](http, url+deliverPath),
+		record:  procedure[wire.RecordRequest, wire.RecordResponse](http, url+recordPath),
+	}
+}
+
+func procedure[Req, Res any](http connect.HTTPClient, url string) *connect.Client[Req, Res] {
+	return connect.NewClient[Req, Res](http, url, connect.WithCodec(protoCodec{}),
+		connect.WithReadMaxBytes(MaxAnswer), connect.WithAcceptCompression("gzip", nil, nil))
+}
+
+func call[Req, Res any](ctx context.Context, c *connect.Client[Req, Res], req *Req) (*Res, error) {
+	res, err := c.CallUnary(ctx, connect.NewRequest(req))
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, fromConnect(err)
+	}
+	return res.Msg, nil
+}
+
+// Info asks who serves there.
+func (c *Client) Info(ctx context.Context, r *wire.InfoRequest) (*wire.InfoResponse, error) {
+	return call(ctx, c.info, r)
+}
+
+// Query carries a sealed query.
+func (c *Client) Query(ctx context.Context, r *wire.QueryCallRequest) (*wire.QueryCallResponse, error) {
+	return call(ctx, c.query, r)
+}
+
+// Result asks for the sealed result of an inbox item; without a reply it is not final yet.
+func (c *Client) Result(ctx context.Context, r *wire.ResultRequest) (*wire.ResultResponse, error) {
+	return call(ctx, c.result, r)
+}
+
+// Deliver carries a message between enclaves.
+func (c *Client) Deliver(ctx context.Context, r *wire.DeliverRequest) (*wire.DeliverResponse, error) {
+	return call(ctx, c.deliver, r)
+}
+
+// Record asks for a sealed record.
+func (c *Client) Record(ctx context.Context, r *wire.RecordRequest) (*wire.RecordResponse, error) {
+	return call(ctx, c.record, r)
+}

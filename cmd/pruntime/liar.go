@@ -1,0 +1,16 @@
+//go:build liar
+
+package main
+
+import (
+	"crypto/sha256"
+
+	"github.com/phala-go/phala/core/merkle"
+	"github.com/phala-go/phala/core/wire"
+)
+
+// tamper makes bin/pruntime-liar: a broken TEE that governance has trusted. It signs a state root that nothing leads to.
+var tamper = func(b *wire.Batch) {
+	h := sha256.Sum256(append([]byte("phala/liar"), b.NewRoot...))
+	b.NewRoot = append([]byte{merkle.Version}, h[:]...)
+}

@@ -1,0 +1,234 @@
+package executor
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/phala-go/phala/core/keytree"
+	"github.com/phala-go/phala/core/settle"
+	"github.com/phala-go/phala/core/storekey"
+	"github.com/phala-go/phala/core/wire"
+	"github.com/phala-go/phala/enclave/lightclient"
+)
+
+// cluster is one cluster as this worker knows it.
+type cluster struct {
+	id uint64
+
+	// The chain's word at height, all proven against the same header.
+	height  uint64
+	info    *wire.Cluster
+	head    *wire.Head
+	inbox   *wire.Inbox
+	key     *wire.ClusterKey // nil: not announced yet
+	set     *wire.GatekeeperSet
+	members []*wire.Worker // by index; nil: not registered
+	me      int            // index among the members; -1: none, or another boot of this worker is registered
+
+	// What never changes on the chain, as far as it has been proven.
+	items   map[uint64]*wire.InboxItem
+	batches map[uint64]*wire.CommittedBatch
+	wanted  map[string]*wire.StoreKey
+
+	keys    *keytree.Cluster // of (info.Epoch, info.Roster)
+	epoch   uint64
+	roster  uint64
+	request *request
+	said    uint64 // height of the last announcement
+
+	final      snapshot
+	candidates map[string]*candidate // of batch final.number+1, by hash
+	signed     map[uint64][]byte     // hash signed, by view
+	votes      map[string]*tally
+	held       []*wire.Proposal
+	results    results
+
+	restoring bool // since the boot: records first, execution where nobody has them
+	records   map[uint64]*wire.SealedRecord
+	asked     map[uint64]bool
+	broken    error
+}
+
+func newCluster(id uint64) *cluster {
+	return &cluster{
+		id: id, me: -1,
+		items: map[uint64]*wire.InboxItem{}, batches: map[uint64]*wire.CommittedBatch{}, wanted: map[string]*wire.StoreKey{},
+		final: genesisSnapshot(), candidates: map[string]*candidate{}, signed: map[uint64][]byte{}, votes: map[string]*tally{},
+		restoring: true, records: map[uint64]*wire.SealedRecord{}, asked: map[uint64]bool{},
+	}
+}
+
+func (x *Executor) ids() []uint64 { return slices.Sorted(maps.Keys(x.clusters)) }
+
+func inCluster(key []byte) *wire.StoreKey {
+	return &wire.StoreKey{Store: storekey.Cluster, Key: key}
+}
+
+func workerAt(w *wire.WorkerRef) *wire.StoreKey {
+	return &wire.StoreKey{Store: storekey.Worker, Key: storekey.WorkerKey(w.Operator, w.Slot)}
+}
+
+// base is what must be known together, at one height.
+func (c *cluster) base() []*wire.StoreKey {
+	keys := []*wire.StoreKey{
+		inCluster(storekey.ClusterKey(c.id)),
+		inCluster(storekey.HeadKey(c.id)),
+		inCluster(storekey.InboxKey(c.id)),
+		{Store: storekey.Gatekeeper, Key: storekey.ClusterInputKey(c.id)},
+		{Store: storekey.Gatekeeper, Key: storekey.GatekeeperSetKey()},
+	}
+	for _, m := range c.info.GetMembers() {
+		keys = append(keys, workerAt(m))
+	}
+	return keys
+}
+
+// look asks for a cluster's facts at the newest header.
+func (x *Executor) look(c *cluster) {
+	h := x.cfg.Light.Height()
+	if h == 0 || h <= c.height {
+		return
+	}
+	keys := c.base()
+	for _, id := range slices.Sorted(maps.Keys(c.wanted)) {
+		keys = append(keys, c.wanted[id]) // asked before, not answered
+	}
+	x.emit(&wire.Out{Body: &wire.Out_NeedValues{NeedValues: &wire.NeedValues{Height: h, Keys: keys}}})
+}
+
+// want asks once for values that never change.
+func (x *Executor) want(c *cluster, keys ...*wire.StoreKey) {
+	var ask []*wire.StoreKey
+	for _, k := range keys {
+		id := k.Store + "/" + string(k.Key)
+		if _, waiting := c.wanted[id]; !waiting {
+			c.wanted[id] = k
+			ask = append(ask, k)
+		}
+	}
+	if len(ask) > 0 {
+		x.emit(&wire.Out{Body: &wire.Out_NeedValues{NeedValues: &wire.NeedValues{Height: x.cfg.Light.Height(), Keys: ask}}})
+	}
+}
+
+// observe takes what f says of the cluster: the base only whole and only forwards.
+func (x *Executor) observe(c *cluster, f lightclient.Facts) error {
+	for id, k := range c.wanted {
+		if !f.Has(k) {
+			continue
+		}
+		if err := c.take(f, k); err != nil {
+			return err
+		}
+		delete(c.wanted, id)
+	}
+	if f.Height <= c.height || !f.Has(c.base()...) {
+		return nil
+	}
+	info, head, inbox := &wire.Cluster{}, &wire.Head{}, &wire.Inbox{}
+	key, set := &wire.ClusterKey{}, &wire.GatekeeperSet{}
+	found := true
+	for _, r := range []struct {
+		key *wire.StoreKey
+		to  wire.Message
+	}{
+		{inCluster(storekey.ClusterKey(c.id)), info},
+		{inCluster(storekey.HeadKey(c.id)), head},
+		{inCluster(storekey.InboxKey(c.id)), inbox},
+		{&wire.StoreKey{Store: storekey.Gatekeeper, Key: storekey.GatekeeperSetKey()}, set},
+	} {
+		ok, err := f.Read(r.key, r.to)
+		if err != nil {
+			return err
+		}
+		found = found && ok
+	}
+	if !found {
+		return fmt.Errorf("cluster %d does not exist at height %d", c.id, f.Height)
+	}
+	haveKey, err := f.Read(&wire.StoreKey{Store: storekey.Gatekeeper, Key: storekey.ClusterInputKey(c.id)}, key)
+	if err != nil {
+		return err
+	}
+	if !haveKey {
+		key = nil
+	}
+	c.info = info
+	if !f.Has(c.base()...) { // the members have just become known, or have changed
+		x.emit(&wire.Out{Body: &wire.Out_NeedValues{NeedValues: &wire.NeedValues{Height: f.Height, Keys: c.base()}}})
+		return nil
+	}
+	members := make([]*wire.Worker, len(info.Members))
+	me := -1
+	for i, m := range info.Members {
+		w := &wire.Worker{}
+		ok, err := f.Read(workerAt(m), w)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		members[i] = w
+		if x.isMe(w) {
+			me = i
+		}
+	}
+	c.height, c.head, c.inbox, c.key, c.set, c.members, c.me = f.Height, head, inbox, key, set, members, me
+	if c.keys != nil && (c.epoch != info.Epoch || c.roster != info.Roster) {
+		c.keys.Wipe()
+		c.keys, c.request = nil, nil
+	}
+	return nil
+}
+
+func (x *Executor) isMe(w *wire.Worker) bool {
+	return w.Worker.Is(x.cfg.Worker()) && bytes.Equal(w.IdentityKey, x.public())
+}
+
+// take keeps an item or a batch.
+func (c *cluster) take(f lightclient.Facts, k *wire.StoreKey) error {
+	switch k.Key[0] {
+	case storekey.ItemKey(0, 0)[0]:
+		item := &wire.InboxItem{}
+		ok, err := f.Read(k, item)
+		if err != nil || !ok {
+			return err
+		}
+		c.items[item.Index] = item
+	case storekey.BatchKey(0, 0)[0]:
+		b := &wire.CommittedBatch{}
+		ok, err := f.Read(k, b)
+		if err != nil || !ok {
+			return err
+		}
+		c.batches[b.Signed.Batch.Number] = b
+	}
+	return nil
+}
+
+// gather gives items first … first+count-1, or asks for those that are missing.
+func (x *Executor) gather(c *cluster, first uint64, count uint32) ([]*wire.InboxItem, bool) {
+	items := make([]*wire.InboxItem, 0, count)
+	var missing []*wire.StoreKey
+	for i := first; i < first+uint64(count); i++ {
+		if it := c.items[i]; it != nil {
+			items = append(items, it)
+		} else {
+			missing = append(missing, inCluster(storekey.ItemKey(c.id, i)))
+		}
+	}
+	x.want(c, missing...)
+	return items, len(missing) == 0
+}
+
+// follows is settle's word on a batch at what this worker knows of the chain.
+func (x *Executor) follows(c *cluster, b *wire.Batch) error {
+	at, _ := x.cfg.Light.Header(b.ChainHeight)
+	return settle.Follows(settle.Input{
+		ChainID: x.cfg.ChainID, Cluster: c.info, Head: c.head, InboxNext: c.inbox.Next, ChainHash: at.Hash,
+		Height: c.height + 1, MaxAge: maxProposalAge, Batch: &wire.SignedBatch{Batch: b},
+	})
+}

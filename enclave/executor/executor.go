@@ -1,0 +1,132 @@
+package executor
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/phala-go/phala/core/codepack"
+	"github.com/phala-go/phala/core/wire"
+	"github.com/phala-go/phala/enclave/engine"
+	"github.com/phala-go/phala/enclave/lightclient"
+)
+
+// Config of an Executor; every field but Tamper is required.
+type Config struct {
+	ChainID  string
+	Identity ed25519.PrivateKey
+	Worker   func() *wire.WorkerRef // nil until the enclave has been told its name
+	Light    *lightclient.Client
+	Engine   *engine.Engine
+	// Tamper changes a batch after its execution. Only the liar of the tests sets it.
+	Tamper func(*wire.Batch)
+}
+
+// Executor is not safe for concurrent use; every method gives what the enclave has to say in consequence.
+type Executor struct {
+	cfg      Config
+	engine   *engine.Engine
+	codes    map[string]codeEntry
+	clusters map[uint64]*cluster
+	outs     []*wire.Out
+}
+
+type codeEntry struct {
+	contract *engine.Contract
+	err      error // why it does not compile; the same on every machine
+}
+
+// New makes an executor that serves nothing yet.
+func New(cfg Config) *Executor {
+	return &Executor{cfg: cfg, engine: cfg.Engine, codes: map[string]codeEntry{}, clusters: map[uint64]*cluster{}}
+}
+
+// maxClusters bounds what a hostile host can make the enclave keep.
+const maxClusters = 64
+
+// Serve begins to look at a cluster; whether this worker is a member the chain says.
+func (x *Executor) Serve(ctx context.Context, id uint64) []*wire.Out {
+	c := x.clusters[id]
+	if c == nil {
+		if len(x.clusters) == maxClusters {
+			return []*wire.Out{failure("too-many-clusters", "serve them with another worker", "this worker looks at %d clusters already", maxClusters)}
+		}
+		c = newCluster(id)
+		x.clusters[id] = c
+	}
+	x.look(c)
+	return x.drain()
+}
+
+// Header looks at all clusters at the newest verified header.
+func (x *Executor) Header(context.Context) []*wire.Out {
+	for _, id := range x.ids() {
+		x.look(x.clusters[id])
+	}
+	return x.drain()
+}
+
+// Values takes proven facts.
+func (x *Executor) Values(ctx context.Context, f lightclient.Facts) []*wire.Out {
+	for _, id := range x.ids() {
+		c := x.clusters[id]
+		if err := x.observe(c, f); err != nil {
+			x.complain(err)
+			continue
+		}
+		x.advance(ctx, c)
+	}
+	return x.drain()
+}
+
+// Code takes a contract module; its hash is its id.
+func (x *Executor) Code(ctx context.Context, b *wire.CodeBytes) []*wire.Out {
+	if _, known := x.codes[string(b.Id)]; !known {
+		code, err := codepack.Unpack(b.Packed)
+		if err != nil {
+			return []*wire.Out{failure("malformed", "send the module as the chain has it", "unpacking code %x: %v", b.Id, err)}
+		}
+		if id := codepack.ID(code); string(id[:]) != string(b.Id) {
+			return []*wire.Out{failure("malformed", "send the module as the chain has it", "code %x has the hash %x", b.Id, id)}
+		}
+		contract, err := x.engine.Compile(ctx, code)
+		x.codes[string(b.Id)] = codeEntry{contract, err}
+	}
+	for _, id := range x.ids() {
+		x.advance(ctx, x.clusters[id])
+	}
+	return x.drain()
+}
+
+// needCode breaks off an execution until a module has come.
+type needCode struct{ id []byte }
+
+func (n *needCode) Error() string { return "code " + hex.EncodeToString(n.id) + " is not here yet" }
+
+func (x *Executor) code(_ context.Context, id []byte) (*engine.Contract, error) {
+	e, ok := x.codes[string(id)]
+	if !ok {
+		return nil, &needCode{id}
+	}
+	if e.err != nil {
+		return nil, fail("bad-code", "upload code that this network's engine accepts", "%v", e.err)
+	}
+	return e.contract, nil
+}
+
+func (x *Executor) emit(o *wire.Out) { x.outs = append(x.outs, o) }
+
+func (x *Executor) drain() []*wire.Out {
+	o := x.outs
+	x.outs = nil
+	return o
+}
+
+func (x *Executor) complain(err error) {
+	x.emit(failure("refused", "none: the enclave goes on", "%v", err))
+}
+
+func failure(code, next, format string, args ...any) *wire.Out {
+	return &wire.Out{Body: &wire.Out_Failure{Failure: &wire.Failure{Code: code, Message: fmt.Sprintf(format, args...), Next: next}}}
+}

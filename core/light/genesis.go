@@ -68,6 +68,7 @@ func ParseGenesis(file []byte) (*Genesis, error) {
 		g.InitialHeight = max(h, 1)
 	}
 	vals := make([]*types.Validator, len(doc.Consensus.Validators))
+	seen := make(map[string]bool, len(vals)) // CometBFT panics on a validator that stands there twice
 	for i, v := range doc.Consensus.Validators {
 		power, err := strconv.ParseInt(v.Power, 10, 64)
 		if err != nil || power <= 0 {
@@ -76,6 +77,10 @@ func ParseGenesis(file []byte) (*Genesis, error) {
 		if v.PubKey.Type != "tendermint/PubKeyEd25519" || len(v.PubKey.Value) != ed25519.PubKeySize {
 			return nil, fmt.Errorf("reading the genesis: validator %d has a key of type %q and %d bytes: want Ed25519", i, v.PubKey.Type, len(v.PubKey.Value))
 		}
+		if seen[string(v.PubKey.Value)] {
+			return nil, fmt.Errorf("reading the genesis: validator %d stands there twice", i)
+		}
+		seen[string(v.PubKey.Value)] = true
 		vals[i] = types.NewValidator(ed25519.PubKey(v.PubKey.Value), power)
 	}
 	set, err := types.ValidatorSetFromExistingValidators(vals)

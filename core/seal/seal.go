@@ -222,8 +222,11 @@ func (k *ReplyKey) aead(nonce []byte) cipher.AEAD {
 	return a
 }
 
-// NewAEAD is AES-256-GCM with a key of 32 bytes.
+// NewAEAD is AES-256-GCM with a key of 32 bytes; other sizes are refused.
 func NewAEAD(key []byte) (cipher.AEAD, error) {
+	if len(key) != 32 {
+		return nil, fmt.Errorf("making AES-256-GCM: key of %d bytes, want 32", len(key))
+	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, fmt.Errorf("making AES-256-GCM: %w", err)

@@ -3,10 +3,9 @@ package keeper
 import (
 	"context"
 	"encoding/hex"
-	"fmt"
-	"strings"
 
 	"cosmossdk.io/collections"
+	errorsmod "cosmossdk.io/errors"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
@@ -33,7 +32,7 @@ func (s MsgServer) RevealEffects(goCtx context.Context, m *types.MsgRevealEffect
 		}
 		done, err := k.reveal(ctx, m.Cluster, m.Number, o.Effect)
 		if err != nil {
-			return nil, fmt.Errorf("opening %d of batch %d: %w", i, m.Number, err)
+			return nil, errorsmod.Wrapf(err, "opening %d of batch %d", i, m.Number)
 		}
 		if done {
 			res.Executed++
@@ -42,8 +41,8 @@ func (s MsgServer) RevealEffects(goCtx context.Context, m *types.MsgRevealEffect
 	return res, nil
 }
 
-// reveal runs an effect of a final batch unless it has run before. An effect is known by its leaf and not by its place:
-// a leaf at place 2 of 3 also stands at place 1 of 2 under the same root.
+// reveal runs an effect of a final batch unless it has run before. An effect is known by its leaf and not by its place, so
+// that running once does not rest on the shape of the tree that core/settle accepts.
 func (k *Keeper) reveal(ctx sdk.Context, cluster, number uint64, e *wire.Effect) (done bool, err error) {
 	leaf := settle.EffectLeaf(e)
 	id := collections.Join3(cluster, number, leaf)
@@ -92,7 +91,7 @@ func (k *Keeper) payOut(ctx sdk.Context, cluster uint64, p *wire.Payout, at []sd
 		return err
 	}
 	if err := k.Bank.SendCoinsFromModuleToAccount(ctx, types.ModuleName, to, k.coins(amount)); err != nil {
-		return fmt.Errorf("paying %s%s out of the escrow: %w", amount, k.Denom, err)
+		return errorsmod.Wrapf(err, "paying %s%s out of the escrow", amount, k.Denom)
 	}
 	ctx.EventManager().EmitEvent(sdk.NewEvent(types.EventPayout, append(at,
 		sdk.NewAttribute(types.AttributeTo, p.To),
@@ -133,13 +132,10 @@ func (k *Keeper) publish(ctx sdk.Context, cluster uint64, e *wire.PublicEvent, a
 	}
 	attrs := append(at,
 		sdk.NewAttribute(types.AttributeAddress, hex.EncodeToString(e.Contract)),
-		sdk.NewAttribute(types.AttributeType, text(e.Type)))
+		sdk.NewAttribute(types.AttributeType, e.Type))
 	for _, a := range e.Attributes {
-		attrs = append(attrs, sdk.NewAttribute(types.AttributeDataPrefix+text(a.GetKey()), text(a.GetValue())))
+		attrs = append(attrs, sdk.NewAttribute(types.AttributeDataPrefix+a.GetKey(), a.GetValue()))
 	}
 	ctx.EventManager().EmitEvent(sdk.NewEvent(types.EventContract, attrs...))
 	return nil
 }
-
-// text makes a string that a contract wrote fit for JSON.
-func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

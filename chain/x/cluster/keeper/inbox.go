@@ -3,9 +3,9 @@ package keeper
 import (
 	"context"
 	"encoding/hex"
-	"fmt"
 
 	"cosmossdk.io/collections"
+	errorsmod "cosmossdk.io/errors"
 	"cosmossdk.io/math"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
@@ -116,7 +116,7 @@ func (k *Keeper) take(ctx sdk.Context, sender string, fee, funds math.Int) error
 		return nil
 	}
 	if err := k.Bank.SendCoinsFromAccountToModule(ctx, from, types.ModuleName, k.coins(sum)); err != nil {
-		return fmt.Errorf("taking the fee of %s%s and funds of %s%s: %w", fee, k.Denom, funds, k.Denom, err)
+		return errorsmod.Wrapf(err, "taking the fee of %s%s and funds of %s%s", fee, k.Denom, funds, k.Denom)
 	}
 	return nil
 }

@@ -143,7 +143,7 @@ func (m *ContractCode) GetPacked() []byte {
 	return nil
 }
 
-// RevealedEffect is known by its leaf and not by its place: one leaf has several (place, number of leaves) that open it.
+// RevealedEffect is known by its leaf and not by its place, so that nothing rests on the shape of the tree.
 type RevealedEffect struct {
 	Cluster uint64 `protobuf:"varint,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
 	Number  uint64 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"cosmossdk.io/collections"
+	errorsmod "cosmossdk.io/errors"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
@@ -141,7 +141,7 @@ func (k *Keeper) takeBond(ctx sdk.Context, operator sdk.AccAddress) (string, err
 	}
 	if bond.IsPositive() {
 		if err := k.bank.SendCoinsFromAccountToModule(ctx, operator, types.ModuleName, k.coins(bond)); err != nil {
-			return "", fmt.Errorf("taking the bond of %s%s: %w", bond, k.denom, err)
+			return "", errorsmod.Wrapf(err, "taking the bond of %s%s", bond, k.denom)
 		}
 	}
 	return bond.String(), nil
@@ -174,7 +174,7 @@ func (s MsgServer) Unregister(goCtx context.Context, m *types.MsgUnregisterWorke
 	}
 	if bond.IsPositive() {
 		if err := k.bank.SendCoinsFromModuleToAccount(ctx, types.ModuleName, operator, k.coins(bond)); err != nil {
-			return nil, fmt.Errorf("returning the bond of %s%s: %w", bond, k.denom, err)
+			return nil, errorsmod.Wrapf(err, "returning the bond of %s%s", bond, k.denom)
 		}
 	}
 	emit(ctx, types.EventUnregistered, w)

@@ -26,7 +26,7 @@ type Key struct {
 }
 
 // Format prints only the address.
-func (k *Key) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[key of " + k.address + "]")) }
+func (k Key) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[key of " + k.address + "]")) }
 
 // FromBytes makes a key of its 32 bytes.
 func FromBytes(b []byte) (*Key, error) {

@@ -20,6 +20,7 @@ const (
 	CodeWrongWorker = "wrong-worker"
 	CodeUnreachable = "unreachable" // the gateway does not answer
 	CodeTimeout     = "timeout"
+	CodeBusy        = "busy"
 	CodeInternal    = "internal"
 )
 
@@ -65,6 +66,8 @@ func connectCode(code string) connect.Code {
 		return connect.CodePermissionDenied
 	case "contract-error", "contract-trap":
 		return connect.CodeAborted
+	case CodeBusy:
+		return connect.CodeResourceExhausted
 	case CodeTimeout:
 		return connect.CodeDeadlineExceeded
 	case CodeInternal:

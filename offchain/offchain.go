@@ -1,0 +1,139 @@
+// Package offchain is a worker's untrusted half: it joins the relay, the gateway and the object store of one enclave. It sees
+// ciphertext, proofs and public state only, and must never hold a key but its operator's.
+package offchain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/phala-go/phala/client/node"
+	"github.com/phala-go/phala/core/cosmostx"
+	"github.com/phala-go/phala/core/gatewayrpc"
+	"github.com/phala-go/phala/core/wire"
+	"github.com/phala-go/phala/offchain/enclave"
+	"github.com/phala-go/phala/offchain/gateway"
+	"github.com/phala-go/phala/offchain/objects"
+	"github.com/phala-go/phala/offchain/relay"
+)
+
+// Config of an offchaind. Zero means the default; fields without one are required.
+type Config struct {
+	Home     string        // folder for sealed records
+	RPC      string        // URL of the node
+	Socket   string        // of pruntime
+	Listen   string        // default 127.0.0.1:8641
+	Endpoint string        // public URL; default http:// and Listen
+	Key      *cosmostx.Key // the operator's
+	Slot     uint32        // tells apart the operator's workers
+	Version  string
+	Log      *slog.Logger // default: nothing is logged
+}
+
+// Offchain is one running offchaind.
+type Offchain struct {
+	cfg      Config
+	listener net.Listener
+	server   *http.Server
+	relay    *relay.Relay
+}
+
+// New opens the home and the port, so that what is wrong with them is said at once. It waits for nobody.
+func New(cfg Config) (*Offchain, error) {
+	if cfg.Home == "" || cfg.RPC == "" || cfg.Socket == "" || cfg.Key == nil {
+		return nil, errors.New("starting offchaind: home, RPC, enclave socket and operator key are needed")
+	}
+	if cfg.Listen == "" {
+		cfg.Listen = "127.0.0.1:8641"
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	chain, err := node.Dial(cfg.RPC)
+	if err != nil {
+		return nil, err
+	}
+	account, err := chain.Account(node.AccountConfig{Key: cfg.Key})
+	if err != nil {
+		return nil, err
+	}
+	store, err := objects.Open(filepath.Join(cfg.Home, "objects"))
+	if err != nil {
+		return nil, err
+	}
+	link, worker := new(enclave.Link), &wire.WorkerRef{Operator: account.Address(), Slot: cfg.Slot}
+	gate, err := gateway.New(gateway.Config{Enclave: link, Records: store, Worker: worker, Version: cfg.Version, Log: cfg.Log})
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", cfg.Listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("listening on %s: the port is taken. Stop what has it, or choose another with --listen", cfg.Listen)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listening: %w", err)
+	}
+	if cfg.Endpoint == "" {
+		cfg.Endpoint = "http://" + l.Addr().String()
+	}
+	r, err := relay.New(relay.Config{
+		Chain: chain, Sender: account, Socket: cfg.Socket, Link: link, Worker: worker, Endpoint: cfg.Endpoint, Records: store,
+		Watcher: gate, Pin: pin(cfg.Home).check, HTTP: peerClient(), Log: cfg.Log,
+	})
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
+	return &Offchain{cfg: cfg, listener: l, relay: r, server: &http.Server{
+		Handler:           gatewayrpc.Handler(gate, gate),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      90 * time.Second, // a call may wait 30 s for its result
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
+	}}, nil
+}
+
+func peerClient() *http.Client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 16
+	return &http.Client{Transport: t}
+}
+
+// Addr is where it listens.
+func (o *Offchain) Addr() string { return o.listener.Addr().String() }
+
+// Run serves until ctx ends, which is no error.
+func (o *Offchain) Run(ctx context.Context) error {
+	o.cfg.Log.Info("offchaind is up", "listen", o.Addr(), "endpoint", o.cfg.Endpoint, "operator", o.cfg.Key.Address(), "slot", o.cfg.Slot)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return o.relay.Run(ctx) })
+	g.Go(func() error {
+		if err := o.server.Serve(o.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serving the gateway: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		stop, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		if o.server.Shutdown(stop) != nil {
+			return o.server.Close()
+		}
+		return nil
+	})
+	if err := g.Wait(); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}

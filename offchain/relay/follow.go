@@ -1,0 +1,107 @@
+package relay
+
+import (
+	"errors"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/phala-go/phala/core/light"
+	"github.com/phala-go/phala/core/wire"
+	"github.com/phala-go/phala/offchain/enclave"
+)
+
+const (
+	batchSize  = 50  // headers in one message when catching up
+	windowSize = 500 // an enclave that is further behind jumps to so many headers before the newest, which it still has a use for
+	fetchers   = 8   // requests to the node at the same time when catching up
+)
+
+// follow brings every header, as soon as it is committed, to the enclave.
+func (s *session) follow() error {
+	next := s.identity.VerifiedHeight + 1
+	mayJump, rewinds := true, 0
+	for newest := range s.cfg.Chain.NewHeights(s.ctx) {
+		if newest > windowSize+next && mayJump {
+			s.log.Info("jumping to recent headers", "from", next, "to", newest-windowSize)
+			next = newest - windowSize
+		}
+		for next <= newest && s.ctx.Err() == nil {
+			last := min(newest, next+batchSize-1)
+			refused, err := s.bring(next, last)
+			if err != nil {
+				return err
+			}
+			if from := s.rewind.Swap(0); from > 0 && from != next && from <= last {
+				next = from
+				if rewinds++; rewinds > 20 {
+					s.log.Warn("the enclave asks for the same headers again and again", "from", from)
+					pause(s.ctx, time.Second)
+				}
+				continue
+			}
+			rewinds = 0
+			if !refused {
+				s.reached(last)
+				next = last + 1
+				continue
+			}
+			mayJump = false
+			if next, err = s.resume(); err != nil {
+				return err
+			}
+			pause(s.ctx, 200*time.Millisecond)
+		}
+	}
+	return s.ctx.Err()
+}
+
+// resume asks the enclave where it stands.
+func (s *session) resume() (uint64, error) {
+	out, err := s.call(&wire.In{Body: &wire.In_Hello{Hello: &wire.Hello{}}})
+	if err != nil {
+		return 0, err
+	}
+	return out.GetIdentity().GetVerifiedHeight() + 1, nil
+}
+
+// bring fetches the headers first to last and hands them over. A node that fails is asked again.
+func (s *session) bring(first, last uint64) (refused bool, err error) {
+	blocks := make([][]byte, last-first+1)
+	for try := 0; ; try++ {
+		err := s.fetch(first, blocks)
+		if err == nil {
+			break
+		}
+		if s.ctx.Err() != nil {
+			return false, s.ctx.Err()
+		}
+		if try%10 == 2 {
+			s.log.Warn("the node does not give headers", "first", first, "last", last, "error", err)
+		}
+		pause(s.ctx, min(time.Second, time.Duration(try+1)*10*time.Millisecond))
+	}
+	_, err = s.call(&wire.In{Body: &wire.In_LightBlocks{LightBlocks: &wire.LightBlocks{Blocks: blocks}}})
+	var f *enclave.Failure
+	if errors.As(err, &f) {
+		s.log.Warn("the enclave refused headers", "first", first, "last", last, "code", f.Code, "reason", f.Message)
+		return true, nil
+	}
+	return false, err
+}
+
+func (s *session) fetch(first uint64, blocks [][]byte) error {
+	g, ctx := errgroup.WithContext(s.ctx)
+	g.SetLimit(fetchers)
+	for i := range blocks {
+		g.Go(func() error {
+			lb, err := s.cfg.Chain.LightBlock(ctx, first+uint64(i))
+			if err != nil {
+				return err
+			}
+			blocks[i], err = light.Encode(lb)
+			return err
+		})
+	}
+	return g.Wait()
+}

@@ -1,0 +1,126 @@
+package relay
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"time"
+
+	attestation "github.com/phala-go/phala/chain/x/attestation/types"
+	worker "github.com/phala-go/phala/chain/x/worker/types"
+	"github.com/phala-go/phala/client/node"
+	"github.com/phala-go/phala/core/wire"
+)
+
+// checkEvery is how many blocks pass at most between two looks at the worker's record.
+const checkEvery = 50
+
+// register keeps the worker's record on the chain that of this boot, and its evidence young.
+func (s *session) register() error {
+	registered, wait, last := false, 200*time.Millisecond, ""
+	for s.ctx.Err() == nil {
+		w, tip, err := s.recordOnChain()
+		if err == nil && w != nil && registered && !bytes.Equal(w.IdentityKey, s.identity.IdentityKey) {
+			s.log.Error("another enclave has registered under this worker's name: stop one of the two", "worker", s.cfg.Worker.Name())
+			<-s.ctx.Done()
+			return s.ctx.Err()
+		}
+		if err == nil && s.mustRegister(w, tip) {
+			err = s.registerOnce()
+			registered = registered || err == nil
+		} else if err == nil && !registered {
+			// The record is of this boot: the enclave was told its name by whoever made it, and is told again.
+			_, err = s.evidence()
+			registered = err == nil
+		}
+		if err != nil {
+			if s.ctx.Err() != nil {
+				break
+			}
+			if msg := err.Error(); msg != last {
+				s.log.Warn("the worker is not registered yet", "worker", s.cfg.Worker.Name(), "error", err)
+				last = msg
+			}
+			pause(s.ctx, wait)
+			wait = min(2*wait, 5*time.Second)
+			continue
+		}
+		wait, last = 200*time.Millisecond, ""
+		every := uint64(checkEvery)
+		if w != nil {
+			every = min(every, max(1, lifetime(w)/4))
+		}
+		s.waitTip(max(tip, s.height()) + every)
+	}
+	return s.ctx.Err()
+}
+
+func (s *session) height() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tip
+}
+
+// recordOnChain gives the worker's record, nil if it has none, and a height to judge its age by.
+func (s *session) recordOnChain() (*wire.Worker, uint64, error) {
+	var nonce attestation.QueryNonceResponse
+	if err := s.cfg.Chain.Query(s.ctx, "/phala.attestation.v1.Query/Nonce", &attestation.QueryNonceRequest{}, &nonce); err != nil {
+		return nil, 0, err
+	}
+	var resp worker.QueryWorkerResponse
+	req := &worker.QueryWorkerRequest{Operator: s.cfg.Worker.Operator, Slot: s.cfg.Worker.Slot}
+	err := s.cfg.Chain.Query(s.ctx, "/phala.worker.v1.Query/Worker", req, &resp)
+	if errors.Is(err, node.ErrNotFound) {
+		return nil, nonce.Height, nil
+	}
+	return resp.Worker, nonce.Height, err
+}
+
+func (s *session) mustRegister(w *wire.Worker, tip uint64) bool {
+	if w == nil || !bytes.Equal(w.IdentityKey, s.identity.IdentityKey) || w.Endpoint != s.cfg.Endpoint {
+		return true
+	}
+	life := lifetime(w)
+	return tip+max(life/5, min(2*checkEvery, life/2)) >= w.ExpiryHeight
+}
+
+func lifetime(w *wire.Worker) uint64 { return w.ExpiryHeight - min(w.RegisteredHeight, w.ExpiryHeight) }
+
+// evidence has the enclave attest over the newest nonce; by the first one of a boot it learns its name.
+func (s *session) evidence() (*wire.WorkerEvidence, error) {
+	var nonce attestation.QueryNonceResponse
+	if err := s.cfg.Chain.Query(s.ctx, "/phala.attestation.v1.Query/Nonce", &attestation.QueryNonceRequest{}, &nonce); err != nil {
+		return nil, err
+	}
+	out, err := s.call(&wire.In{Body: &wire.In_Attest{Attest: &wire.Attest{Worker: s.cfg.Worker, NonceHeight: nonce.Height, NonceHash: nonce.Hash}}})
+	if err != nil {
+		return nil, fmt.Errorf("asking the enclave for evidence: %w", err)
+	}
+	ev := out.GetEvidence()
+	if ev == nil {
+		return nil, errors.New("asking the enclave for evidence: it gave none")
+	}
+	select {
+	case <-s.named:
+	default:
+		close(s.named)
+	}
+	return ev, nil
+}
+
+func (s *session) registerOnce() error {
+	ev, err := s.evidence()
+	if err != nil {
+		return err
+	}
+	res, err := s.cfg.Sender.Send(s.ctx, &worker.MsgRegisterWorker{Operator: s.cfg.Worker.Operator, Evidence: ev, Endpoint: s.cfg.Endpoint})
+	if err != nil {
+		return fmt.Errorf("registering the worker: %w", err)
+	}
+	var r worker.MsgRegisterWorkerResponse
+	if err := res.Response(0, &r); err != nil {
+		return err
+	}
+	s.log.Info("registered the worker", "worker", s.cfg.Worker.Name(), "height", res.Height, "expires", r.ExpiryHeight, "endpoint", s.cfg.Endpoint)
+	return nil
+}

@@ -2,12 +2,14 @@ package keepertest
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"testing"
 
 	genutiltypes "github.com/cosmos/cosmos-sdk/x/genutil/types"
 
 	"github.com/phala-go/phala/chain/app/apptest"
+	"github.com/phala-go/phala/chain/app/devhome"
 	attestationtypes "github.com/phala-go/phala/chain/x/attestation/types"
 	clustertypes "github.com/phala-go/phala/chain/x/cluster/types"
 	gatekeepertypes "github.com/phala-go/phala/chain/x/gatekeeper/types"
@@ -107,5 +109,24 @@ func TestGenesisRoundTrip(t *testing.T) {
 	}
 	if id := m.cluster(bs); id != 2 {
 		t.Errorf("the next cluster is %d", id)
+	}
+}
+
+// Under consensus a nonce is the hash of the block's own header, so that an enclave can look it up in its light client.
+func TestNonceIsTheHeadersHash(t *testing.T) {
+	n := apptest.StartNode(t, devhome.Config{})
+	n.WaitHeight(t, 3)
+	var nonce attestationtypes.QueryNonceResponse
+	if err := n.Query("/phala.attestation.v1.Query/Nonce", &attestationtypes.QueryNonceRequest{}, &nonce); err != nil {
+		t.Fatal(err)
+	}
+	height := int64(nonce.Height)
+	n.WaitHeight(t, height)
+	c, err := n.RPC.Commit(context.Background(), &height)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(nonce.Hash, c.Header.Hash()) {
+		t.Errorf("nonce of %d is %x, its header has %s", height, nonce.Hash, c.Header.Hash())
 	}
 }

@@ -20,7 +20,8 @@ func CometConfig() *cmtcfg.Config {
 	// The default of 100 ms costs 100 to 200 ms a block once there are several validators.
 	c.Consensus.PeerGossipSleepDuration = 5 * time.Millisecond
 	c.RPC.MaxBodyBytes = maxBody
-	c.Mempool.Recheck = true // or accounts with more than one transaction in flight fail
+	c.Mempool.MaxTxBytes = maxBody // CometBFT's 1 MiB would refuse code that the chain accepts
+	c.Mempool.Recheck = true       // or accounts with more than one transaction in flight fail
 	return c
 }
 

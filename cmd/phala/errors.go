@@ -1,0 +1,134 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/phala-go/phala/client"
+	"github.com/phala-go/phala/client/keys"
+	"github.com/phala-go/phala/client/node"
+	"github.com/phala-go/phala/core/permit"
+	"github.com/phala-go/phala/devnet"
+)
+
+// Exit codes.
+const (
+	exitError    = 1
+	exitUsage    = 2
+	exitNotFound = 3
+	exitTxFailed = 4
+	exitRejected = 5
+	exitNetwork  = 6
+	exitDenied   = 7
+)
+
+func exitCodesTopic() *cobra.Command {
+	return &cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: `Exit codes:
+  0    done
+  1    an error
+  2    the command was used wrongly
+  3    what was asked for does not exist
+  4    the transaction or the contract failed; do not simply repeat it
+  5    the chain refused the transaction before it was in a block
+  6    the network cannot be reached; try again
+  7    not allowed: permit, query policy or attestation
+  130  interrupted`}
+}
+
+type usageError struct{ msg string }
+
+func (u *usageError) Error() string { return u.msg }
+
+func usage(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// advised carries the next step.
+type advised struct {
+	error
+	next string
+}
+
+func (a *advised) Unwrap() error { return a.error }
+
+func advise(err error, next string) error { return &advised{err, next} }
+
+// report tells what, why and what to do next, and gives the exit code.
+func (e *env) report(err error) int {
+	code, exit, next := classify(err)
+	var a *advised
+	if errors.As(err, &a) {
+		next = a.next
+	}
+	msg := err.Error()
+	if e.output == "json" {
+		b, _ := json.Marshal(map[string]any{"error": map[string]string{"code": code, "message": msg, "next": next}})
+		fmt.Fprintln(e.err, string(b))
+		return exit
+	}
+	fmt.Fprintln(e.err, "phala:", msg)
+	if next != "" {
+		fmt.Fprintln(e.err, "  next:", next)
+	}
+	return exit
+}
+
+func classify(err error) (code string, exit int, next string) {
+	var f *client.Failure
+	var p *permit.Error
+	var u *usageError
+	var tx *node.TxError
+	var n net.Error
+	var died *devnet.Died
+	switch {
+	case errors.As(err, &u):
+		return "usage", exitUsage, "phala help shows the commands, phala help COMMAND its flags"
+	case errors.As(err, &f):
+		return f.Code, failureExit(f.Code), f.Next
+	case errors.As(err, &p):
+		return p.Code, exitDenied, p.Next
+	case errors.As(err, &tx) && tx.Height == 0:
+		return "tx-rejected", exitRejected, "nothing was spent; correct it and try again"
+	case errors.As(err, &tx):
+		return "tx-failed", exitTxFailed, "the chain says why above; the same transaction would fail again"
+	case errors.As(err, &died):
+		return "program-died", exitError, "its log says why"
+	case errors.Is(err, keys.ErrNotFound):
+		return "no-such-key", exitNotFound, "phala keys list shows the names"
+	case errors.Is(err, keys.ErrExists):
+		return "key-exists", exitError, "take another name, or delete that key first"
+	case errors.Is(err, client.ErrUnknownCall):
+		return "unknown-call", exitNotFound, "only the home that sent a call can open its result"
+	case errors.Is(err, client.ErrNoKey):
+		return "no-key", exitUsage, "add --from NAME"
+	case errors.Is(err, node.ErrNotFound):
+		return "not-found", exitNotFound, "is it on this chain? phala status"
+	case errors.Is(err, devnet.ErrHomeInUse):
+		return "home-in-use", exitError, ""
+	case errors.As(err, &n):
+		return "unreachable", exitNetwork, "is the network running? phala dev starts one"
+	case errors.Is(err, fs.ErrNotExist):
+		return "not-found", exitNotFound, ""
+	case strings.HasPrefix(err.Error(), "unknown command"), strings.Contains(err.Error(), "arg(s)"):
+		return "usage", exitUsage, "phala help shows the commands, phala help COMMAND its flags"
+	}
+	return "error", exitError, ""
+}
+
+func failureExit(code string) int {
+	switch code {
+	case permit.CodeMissing, permit.CodeInvalid, permit.CodeExpired, permit.CodeScope, "query-denied":
+		return exitDenied
+	case "unknown-cluster", "no-such-contract", "unknown-item":
+		return exitNotFound
+	case "not-serving", "stale", "height-not-reached", "enclave-down", "unreachable", "timeout":
+		return exitNetwork
+	case "contract-error", "contract-trap":
+		return exitTxFailed
+	}
+	return exitError
+}

@@ -1,0 +1,122 @@
+# Everything a person or a machine runs here. `make help` prints what stands after ## below.
+
+SHELL := /bin/sh
+.SHELLFLAGS := -eu -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+export CGO_ENABLED := 0
+
+# Flags are the same everywhere, so that builds, tests and tools share one build cache.
+GO       := go
+BUILD    := $(GO) build -trimpath -buildvcs=false
+TEST     := $(GO) test -trimpath
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+SDKVER   := github.com/cosmos/cosmos-sdk/version
+LDFLAGS  := -s -w -buildid= -X main.version=$(VERSION)
+CHAINLD  := $(LDFLAGS) -X $(SDKVER).Name=phala -X $(SDKVER).AppName=phalad -X $(SDKVER).Version=$(VERSION)
+PROGRAMS := phalad pruntime offchaind phala
+
+# Modules inside the workspace besides the root, and those outside it (GOWORK=off).
+INSIDE   := sdk/contract $(patsubst %/go.mod,%,$(wildcard examples/*/contract/go.mod))
+OUTSIDE  := test/cw20
+
+# Packages that do not link the Cosmos SDK: a race build of that takes longer than it tells.
+LIGHT    := ./core/... ./enclave/... ./client/... ./offchain/... ./devnet/... ./cmd/pruntime/... ./cmd/offchaind/... ./cmd/phala/...
+
+FUZZTIME ?= 10s
+BIDS     ?=
+B        ?=
+
+say = @printf '  \033[1m%-6s\033[0m %s\n' "$(1)" "$(2)"
+
+.PHONY: help
+help: ## print this
+	@printf 'Phala in Go %s\n\n' '$(VERSION)'
+	@while IFS= read -r l; do case "$$l" in [a-z]*:*' ## '*) printf '  make %-12s %s\n' "$${l%%:*}" "$${l##* ## }";; esac; done < Makefile
+	@printf '\nNeeded: Go 1.26 and git. What test-system needs besides stands in .ci/run.\n'
+
+.PHONY: build $(PROGRAMS)
+build: $(PROGRAMS) ## build the four programs into bin/ (static, reproducible)
+
+phalad: LD = $(CHAINLD)
+$(PROGRAMS): LD ?= $(LDFLAGS)
+$(PROGRAMS):
+	$(call say,build,bin/$@)
+	@mkdir -p bin
+	@$(BUILD) -ldflags '$(LD)' -o bin/$@ ./cmd/$@
+
+.PHONY: liar
+liar: ## build bin/pruntime-liar, the broken enclave of the tests
+	$(call say,build,bin/pruntime-liar)
+	@$(BUILD) -tags liar -ldflags '$(LDFLAGS)' -o bin/pruntime-liar ./cmd/pruntime
+
+.PHONY: demo
+demo: build ## a network on this machine runs a sealed-bid auction, and ends (BIDS=file.csv for your own bids)
+	$(call say,run,sealed-bid auction)
+	@PHALA_BIN='$(CURDIR)/bin' $(GO) run -trimpath ./examples/auction/demo -bin '$(CURDIR)/bin' $(if $(BIDS),-bids '$(abspath $(BIDS))')
+
+.PHONY: test
+test: ## every test that needs Go alone
+	$(call say,test,the root module)
+	@$(TEST) ./...
+	@for m in $(INSIDE); do printf '  \033[1m%-6s\033[0m %s\n' test "$$m"; (cd "$$m" && $(TEST) ./...); done
+	@# cw20 finds its module by the path of its own source, which -trimpath would cut off.
+	@for m in $(OUTSIDE); do printf '  \033[1m%-6s\033[0m %s\n' test "$$m"; (cd "$$m" && GOWORK=off $(GO) test ./...); done
+	@printf '  all tests passed\n'
+
+.PHONY: test-system
+test-system: fresh race e2e lint ## what needs Debian packages: race detector, real programs, fresh generated code, linters
+
+.PHONY: race
+race: ## tests under the race detector, without packages that link the SDK (needs gcc)
+	$(call say,race,core enclave client offchain devnet cmd)
+	@CGO_ENABLED=1 $(GO) test -race -short -trimpath $$($(GO) list $(LIGHT))
+
+.PHONY: e2e
+e2e: build liar ## whole networks of the real programs
+	$(call say,e2e,test/...)
+	@PHALA_BIN='$(CURDIR)/bin' $(TEST) -count=1 -timeout 20m -v ./test/e2e/...
+
+.PHONY: fresh
+fresh: proto ## fail if generated code is not what proto/ generates
+	@git diff --exit-code --stat -- core/wire chain/x ':!*_test.go' || { echo 'generated code is stale: run make proto and commit what it changes'; exit 1; }
+	@new=$$(git ls-files --others --exclude-standard -- core/wire chain/x | grep -E '\.pb(\.gw)?\.go$$' || true); \
+	  [ -z "$$new" ] || { echo "generated code is not committed: $$new"; exit 1; }
+
+.PHONY: proto
+proto: ## generate core/wire and chain/x/*/types from proto/
+	$(call say,proto,core/wire chain/x/*/types)
+	@./tools/protogen.sh
+
+.PHONY: deps
+deps: ## write what each program links into test/house/deps (read the diff before you commit it)
+	@$(TEST) ./test/house -run TestDependencyLists -update
+	@git diff --stat -- test/house/deps
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck
+	$(call say,lint,gofmt)
+	@bad=$$(git ls-files -z '*.go' | xargs -0 gofmt -l | grep -v '\.pb\.gw\.go$$' || true); [ -z "$$bad" ] || { echo "not formatted: $$bad"; exit 1; }
+	$(call say,lint,go vet)
+	@$(GO) vet -trimpath ./...
+	@for m in $(INSIDE); do (cd "$$m" && $(GO) vet -trimpath ./...); done
+	$(call say,lint,staticcheck)
+	@cd tools/lint && GOWORK=off $(BUILD) -o ../../bin/tools/staticcheck honnef.co/go/tools/cmd/staticcheck
+	@GOFLAGS=-trimpath bin/tools/staticcheck $(LIGHT)
+
+.PHONY: bench
+bench: build ## measure: one line a figure, name value unit (B=prefix runs part)
+	@PHALA_BIN='$(CURDIR)/bin' $(GO) run -trimpath ./test/bench -only '$(B)'
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME each (default 10s)
+	@for p in $$($(GO) list -f '{{.Dir}}' $(LIGHT)); do \
+	  for f in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' "$$p"/*_test.go 2>/dev/null | cut -c6-); do \
+	    printf '  \033[1m%-6s\033[0m %s %s\n' fuzz "$${p#$(CURDIR)/}" "$$f"; \
+	    $(TEST) -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) "$$p" | tail -1; \
+	  done; done
+
+.PHONY: clean
+clean: ## remove what was built
+	@rm -rf bin dist

@@ -35,7 +35,7 @@ func (s *session) watch() error {
 func (s *session) newClusters() func(uint64) error {
 	var last uint64
 	var serving []uint64
-	return func(uint64) error {
+	return func(tip uint64) error {
 		for {
 			var resp cluster.QueryClustersResponse
 			if err := s.cfg.Chain.Query(s.ctx, "/phala.cluster.v1.Query/Clusters", &cluster.QueryClustersRequest{After: last}, &resp); err != nil {
@@ -45,6 +45,9 @@ func (s *session) newClusters() func(uint64) error {
 				return nil
 			}
 			for _, c := range resp.Clusters {
+				if c.CreatedHeight >= tip {
+					return nil // the enclave has no header yet that proves it
+				}
 				last = max(last, c.Id)
 				if !slices.ContainsFunc(c.Members, s.cfg.Worker.Is) {
 					continue

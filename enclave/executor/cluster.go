@@ -146,7 +146,7 @@ func (x *Executor) observe(c *cluster, f lightclient.Facts) error {
 		found = found && ok
 	}
 	if !found {
-		return fmt.Errorf("cluster %d does not exist at height %d", c.id, f.Height)
+		return nil // not at this height yet: the host has been quick
 	}
 	haveKey, err := f.Read(&wire.StoreKey{Store: storekey.Gatekeeper, Key: storekey.ClusterInputKey(c.id)}, key)
 	if err != nil {

@@ -46,9 +46,6 @@ func read(p *pending, f lightclient.Facts) (*facts, error) {
 	if c.network, err = get(f, keys[5], &wire.NetworkParams{}); err != nil {
 		return nil, err
 	}
-	if c.network == nil {
-		c.network = &wire.NetworkParams{} // stored as nothing: no development
-	}
 	c.cluster, err = get(f, keys[6], &wire.Cluster{})
 	return &c, err
 }
@@ -67,8 +64,8 @@ func get[M any, P interface {
 // entitled is nil if the request may be answered at height; otherwise it says why not. Every fact it uses was proven.
 func (c *facts) entitled(cfg Config, height uint64) error {
 	r := c.request
-	if c.set == nil || c.worker == nil || c.evidence == nil || c.policy == nil || c.cluster == nil {
-		return errors.New("gatekeeper set, worker, evidence, policy or cluster is not on the chain")
+	if c.set == nil || c.worker == nil || c.evidence == nil || c.policy == nil || c.network == nil || c.cluster == nil {
+		return errors.New("gatekeeper set, worker, evidence, policy, network or cluster is not on the chain")
 	}
 	if len(c.set.Members) != 1 || c.set.Threshold != 1 {
 		return fmt.Errorf("the set has %d gatekeepers with threshold %d: this version serves one", len(c.set.Members), c.set.Threshold)

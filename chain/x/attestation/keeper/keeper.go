@@ -94,7 +94,9 @@ func (k *Keeper) InitGenesis(ctx context.Context, g *types.GenesisState) error {
 	if err := g.Validate(); err != nil {
 		return err
 	}
-	if err := k.network.Set(ctx, *g.Network); err != nil {
+	n := *g.Network
+	n.Version = types.NetworkVersion
+	if err := k.network.Set(ctx, n); err != nil {
 		return err
 	}
 	for _, p := range g.Policies {

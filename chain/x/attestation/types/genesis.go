@@ -13,15 +13,21 @@ const (
 	maxCommit       = 64 // bytes
 )
 
+// NetworkVersion is the version of wire.NetworkParams that the chain stores.
+const NetworkVersion = 1
+
 // DefaultGenesis is a production network that trusts no program yet.
 func DefaultGenesis() *GenesisState {
-	return &GenesisState{Network: &wire.NetworkParams{}}
+	return &GenesisState{Network: &wire.NetworkParams{Version: NetworkVersion}}
 }
 
 // Validate refuses a genesis that could not have been exported.
 func (g *GenesisState) Validate() error {
 	if g.Network == nil {
 		return ErrGenesis.Wrap("attestation.network is missing: write {\"development\": false}")
+	}
+	if v := g.Network.Version; v > NetworkVersion {
+		return ErrGenesis.Wrapf("attestation.network.version %d: this program knows %d", v, NetworkVersion)
 	}
 	seen := make(map[wire.Role]bool)
 	for i, p := range g.Policies {

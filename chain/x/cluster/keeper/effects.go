@@ -67,7 +67,7 @@ func (k *Keeper) reveal(ctx sdk.Context, cluster, number uint64, e *wire.Effect)
 	if err != nil {
 		return false, err
 	}
-	return true, k.revealed.Set(ctx, id)
+	return true, k.revealed.Set(ctx, id, true)
 }
 
 func (k *Keeper) payOut(ctx sdk.Context, cluster uint64, p *wire.Payout, at []sdk.Attribute) error {

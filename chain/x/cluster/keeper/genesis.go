@@ -63,7 +63,7 @@ func (k *Keeper) initContents(ctx context.Context, g *types.GenesisState) error 
 		}
 	}
 	for _, r := range g.Revealed {
-		if err := k.revealed.Set(ctx, collections.Join3(r.Cluster, r.Number, r.Leaf)); err != nil {
+		if err := k.revealed.Set(ctx, collections.Join3(r.Cluster, r.Number, r.Leaf), true); err != nil {
 			return err
 		}
 	}
@@ -114,7 +114,7 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error)
 	}); err != nil {
 		return nil, err
 	}
-	err = k.revealed.Walk(ctx, nil, func(e effectKey) (bool, error) {
+	err = k.revealed.Walk(ctx, nil, func(e effectKey, _ bool) (bool, error) {
 		g.Revealed = append(g.Revealed, &types.RevealedEffect{Cluster: e.K1(), Number: e.K2(), Leaf: e.K3()})
 		return false, nil
 	})

@@ -51,8 +51,9 @@ type Keeper struct {
 	codes     collections.Map[[]byte, wire.Code]
 	packed    collections.Map[[]byte, []byte]
 	contracts collections.Map[contractKey, wire.Contract]
-	revealed  collections.KeySet[effectKey]
-	members   collections.KeySet[memberKey]
+	// Sets are maps to true, since an entry with an empty value makes the absence of its neighbours unprovable (ICS-23).
+	revealed collections.Map[effectKey, bool]
+	members  collections.Map[memberKey, bool]
 }
 
 // New makes the keeper.
@@ -75,8 +76,8 @@ func New(c Config) (*Keeper, error) {
 		codes:     collections.NewMap(sb, prefix(types.CodePrefix), "codes", collections.BytesKey, codec.CollValue[wire.Code](c.Codec)),
 		packed:    collections.NewMap(sb, prefix(types.PackedPrefix), "packed", collections.BytesKey, collections.BytesValue),
 		contracts: collections.NewMap(sb, prefix(types.ContractPrefix), "contracts", contract, codec.CollValue[wire.Contract](c.Codec)),
-		revealed:  collections.NewKeySet(sb, prefix(types.RevealedPrefix), "revealed", effect),
-		members:   collections.NewKeySet(sb, prefix(types.MemberPrefix), "members", member),
+		revealed:  collections.NewMap(sb, prefix(types.RevealedPrefix), "revealed", effect, collections.BoolValue),
+		members:   collections.NewMap(sb, prefix(types.MemberPrefix), "members", member, collections.BoolValue),
 	}
 	var err error
 	k.Schema, err = sb.Build()
@@ -99,7 +100,7 @@ func (k *Keeper) Cluster(ctx context.Context, id uint64) (*wire.Cluster, error) 
 
 // ClusterOf is a cluster whose member w is, if there is one.
 func (k *Keeper) ClusterOf(ctx context.Context, w *wire.WorkerRef) (id uint64, member bool, err error) {
-	err = k.members.Walk(ctx, collections.NewSuperPrefixedTripleRange[string, uint32, uint64](w.GetOperator(), w.GetSlot()), func(m memberKey) (bool, error) {
+	err = k.members.Walk(ctx, collections.NewSuperPrefixedTripleRange[string, uint32, uint64](w.GetOperator(), w.GetSlot()), func(m memberKey, _ bool) (bool, error) {
 		id, member = m.K3(), true
 		return true, nil
 	})
@@ -118,7 +119,7 @@ func (k *Keeper) mustCluster(ctx context.Context, id uint64) (*wire.Cluster, err
 // addCluster stores a cluster and indexes its members.
 func (k *Keeper) addCluster(ctx context.Context, c *wire.Cluster, h *wire.Head, in *wire.Inbox) error {
 	for _, m := range c.Members {
-		if err := k.members.Set(ctx, collections.Join3(m.Operator, m.Slot, c.Id)); err != nil {
+		if err := k.members.Set(ctx, collections.Join3(m.Operator, m.Slot, c.Id), true); err != nil {
 			return err
 		}
 	}

@@ -40,8 +40,9 @@ type Keeper struct {
 	keys          collections.Map[uint64, wire.ClusterKey]
 	requests      collections.Map[key, wire.KeyRequest]
 	announcements collections.Map[key, wire.Announcement]
-	byHeight      collections.KeySet[timeKey]
-	oneTimeKeys   collections.KeySet[[]byte]
+	// Sets are maps to true: an entry with an empty value would make the absence of its neighbours unprovable (ICS-23).
+	byHeight    collections.Map[timeKey, bool]
+	oneTimeKeys collections.Map[[]byte, bool]
 }
 
 // New makes the keeper. SetClusters completes it.
@@ -55,9 +56,9 @@ func New(c Config) (*Keeper, error) {
 		keys:          collections.NewMap(sb, prefix(types.ClusterKeyPrefix), "keys", collections.Uint64Key, codec.CollValue[wire.ClusterKey](c.Codec)),
 		requests:      collections.NewMap(sb, prefix(types.KeyRequestPrefix), "requests", member, codec.CollValue[wire.KeyRequest](c.Codec)),
 		announcements: collections.NewMap(sb, prefix(types.AnnouncementPrefix), "announcements", member, codec.CollValue[wire.Announcement](c.Codec)),
-		byHeight: collections.NewKeySet(sb, prefix(types.RequestTimePrefix), "requests_by_height",
-			collections.QuadKeyCodec(collections.Uint64Key, collections.Uint64Key, collections.StringKey, collections.Uint32Key)),
-		oneTimeKeys: collections.NewKeySet(sb, prefix(types.OneTimeKeyPrefix), "one_time_keys", collections.BytesKey),
+		byHeight: collections.NewMap(sb, prefix(types.RequestTimePrefix), "requests_by_height",
+			collections.QuadKeyCodec(collections.Uint64Key, collections.Uint64Key, collections.StringKey, collections.Uint32Key), collections.BoolValue),
+		oneTimeKeys: collections.NewMap(sb, prefix(types.OneTimeKeyPrefix), "one_time_keys", collections.BytesKey, collections.BoolValue),
 	}
 	var err error
 	k.Schema, err = sb.Build()
@@ -116,10 +117,10 @@ func (k *Keeper) record(ctx context.Context, r *wire.KeyRequest) error {
 	case !errors.Is(err, collections.ErrNotFound):
 		return err
 	}
-	if err := k.oneTimeKeys.Set(ctx, oneTimeHash(r)); err != nil {
+	if err := k.oneTimeKeys.Set(ctx, oneTimeHash(r), true); err != nil {
 		return err
 	}
-	if err := k.byHeight.Set(ctx, timeOf(r)); err != nil {
+	if err := k.byHeight.Set(ctx, timeOf(r), true); err != nil {
 		return err
 	}
 	return k.requests.Set(ctx, id, *r)

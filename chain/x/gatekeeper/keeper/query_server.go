@@ -46,7 +46,7 @@ func (s QueryServer) KeyRequests(ctx context.Context, r *types.QueryKeyRequestsR
 		limit = maxPage
 	}
 	res := &types.QueryKeyRequestsResponse{}
-	err := s.Keeper.byHeight.Walk(ctx, new(collections.Range[timeKey]).Descending(), func(t timeKey) (bool, error) {
+	err := s.Keeper.byHeight.Walk(ctx, new(collections.Range[timeKey]).Descending(), func(t timeKey, _ bool) (bool, error) {
 		req, err := s.Keeper.requests.Get(ctx, collections.Join3(t.K2(), t.K3(), t.K4()))
 		if err != nil {
 			return true, err

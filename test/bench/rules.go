@@ -1,0 +1,56 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+)
+
+// rules measures the rules of core with the benchmarks that stand beside their tests.
+func rules() []group {
+	var out []group
+	for _, r := range []struct {
+		name, pkg, bench string
+		scale            float64 // of nanoseconds
+		unit             string
+	}{
+		{"settle/accept3", "settle", "BenchmarkAccept3", 1e6, "ms"},
+		{"seal/open256", "seal", "BenchmarkOpen256", 1e3, "us"},
+		{"dprf/combine_2_of_4", "dprf", "BenchmarkCombine/2_of_4", 1e3, "us"},
+		{"dprf/combine_7_of_10", "dprf", "BenchmarkCombine/7_of_10", 1e3, "us"},
+		{"dprf/combine_11_of_16", "dprf", "BenchmarkCombine/11_of_16", 1e6, "ms"},
+		{"light/header", "light", "BenchmarkHeader", 1e6, "ms"},
+		{"light/proof", "light", "BenchmarkProof", 1e3, "us"},
+	} {
+		out = append(out, group{[]string{r.name}, func(ctx context.Context, report func(figure)) error {
+			ns, err := benchmark(ctx, "./core/"+r.pkg, r.bench)
+			if err == nil {
+				report(figure{r.name, ns / r.scale, r.unit})
+			}
+			return err
+		}})
+	}
+	return out
+}
+
+var nsPerOp = regexp.MustCompile(`(?m)^Benchmark\S+\s+\d+\s+([0-9.]+) ns/op`)
+
+// benchmark runs one benchmark of a package, in nanoseconds.
+func benchmark(ctx context.Context, pkg, name string) (float64, error) {
+	cmd := exec.CommandContext(ctx, "go", "test", "-trimpath", "-run", "^$", "-bench", "^"+name+"$", pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		return 0, fmt.Errorf("running %s of %s: %w\n%s", name, pkg, err, out.String())
+	}
+	m := nsPerOp.FindSubmatch(out.Bytes())
+	if m == nil {
+		return 0, fmt.Errorf("%s of %s gave no figure:\n%s", name, pkg, out.String())
+	}
+	return strconv.ParseFloat(string(m[1]), 64)
+}

@@ -87,7 +87,7 @@ fresh: proto ## fail if generated code is not what proto/ generates
 .PHONY: proto
 proto: ## generate core/wire and chain/x/*/types from proto/
 	$(call say,proto,core/wire chain/x/*/types)
-	@./tools/protogen.sh
+	@./tools/proto.sh
 
 .PHONY: deps
 deps: ## write what each program links into test/house/deps (read the diff before you commit it)

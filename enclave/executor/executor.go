@@ -28,6 +28,7 @@ type Executor struct {
 	cfg      Config
 	engine   *engine.Engine
 	codes    map[string]codeEntry
+	asked    map[string]bool // code that was asked for and has not come
 	clusters map[uint64]*cluster
 	outs     []*wire.Out
 }
@@ -39,7 +40,7 @@ type codeEntry struct {
 
 // New makes an executor that serves nothing yet.
 func New(cfg Config) *Executor {
-	return &Executor{cfg: cfg, engine: cfg.Engine, codes: map[string]codeEntry{}, clusters: map[uint64]*cluster{}}
+	return &Executor{cfg: cfg, engine: cfg.Engine, codes: map[string]codeEntry{}, asked: map[string]bool{}, clusters: map[uint64]*cluster{}}
 }
 
 // maxClusters bounds what a hostile host can make the enclave keep.
@@ -80,9 +81,9 @@ func (x *Executor) Values(ctx context.Context, f lightclient.Facts) []*wire.Out 
 	return x.drain()
 }
 
-// Code takes a contract module; its hash is its id.
+// Code takes a contract module that was asked for; its hash is its id.
 func (x *Executor) Code(ctx context.Context, b *wire.CodeBytes) []*wire.Out {
-	if _, known := x.codes[string(b.Id)]; !known {
+	if x.asked[string(b.Id)] {
 		code, err := codepack.Unpack(b.Packed)
 		if err != nil {
 			return []*wire.Out{failure("malformed", "send the module as the chain has it", "unpacking code %x: %v", b.Id, err)}
@@ -92,6 +93,7 @@ func (x *Executor) Code(ctx context.Context, b *wire.CodeBytes) []*wire.Out {
 		}
 		contract, err := x.engine.Compile(ctx, code)
 		x.codes[string(b.Id)] = codeEntry{contract, err}
+		delete(x.asked, string(b.Id))
 	}
 	for _, id := range x.ids() {
 		x.advance(ctx, x.clusters[id])
@@ -107,6 +109,7 @@ func (n *needCode) Error() string { return "code " + hex.EncodeToString(n.id) + 
 func (x *Executor) code(_ context.Context, id []byte) (*engine.Contract, error) {
 	e, ok := x.codes[string(id)]
 	if !ok {
+		x.asked[string(id)] = true
 		return nil, &needCode{id}
 	}
 	if e.err != nil {

@@ -48,6 +48,9 @@ func (x *Executor) Result(q *wire.ResultCall) *wire.Out {
 	if c == nil || c.height == 0 {
 		return failure("unknown-cluster", "ask a gateway of one of the cluster's members", "this worker does not serve cluster %d", q.Cluster)
 	}
+	if err := x.cfg.Light.Fresh(); err != nil {
+		return failure("stale", "ask another member: this one is cut off from the chain", "%v", err)
+	}
 	r, ok := c.results.by[q.Index]
 	switch {
 	case ok && r.reply == nil:

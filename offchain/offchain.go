@@ -116,6 +116,7 @@ func (o *Offchain) Addr() string { return o.listener.Addr().String() }
 func (o *Offchain) Run(ctx context.Context) error {
 	o.cfg.Log.Info("offchaind is up", "listen", o.Addr(), "endpoint", o.cfg.Endpoint, "operator", o.cfg.Key.Address(), "slot", o.cfg.Slot)
 	g, ctx := errgroup.WithContext(ctx)
+	o.server.BaseContext = func(net.Listener) context.Context { return ctx } // calls that wait for a result end with it
 	g.Go(func() error { return o.relay.Run(ctx) })
 	g.Go(func() error {
 		if err := o.server.Serve(o.listener); !errors.Is(err, http.ErrServerClosed) {
@@ -125,7 +126,7 @@ func (o *Offchain) Run(ctx context.Context) error {
 	})
 	g.Go(func() error {
 		<-ctx.Done()
-		stop, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		stop, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 		defer cancel()
 		if o.server.Shutdown(stop) != nil {
 			return o.server.Close()

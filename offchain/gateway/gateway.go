@@ -48,7 +48,8 @@ type Config struct {
 // Gateway is a gatewayrpc.Gateway, a gatewayrpc.Peer and a relay.Watcher.
 type Gateway struct {
 	cfg   Config
-	calls chan struct{}
+	calls places // of users
+	peers places // of members, whom a flood of users must not keep out
 
 	mu       sync.Mutex
 	identity *wire.Identity
@@ -70,7 +71,7 @@ func New(cfg Config) (*Gateway, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Gateway{cfg: cfg, calls: make(chan struct{}, inFlight), waiting: make(map[*waiter]struct{})}, nil
+	return &Gateway{cfg: cfg, calls: make(places, inFlight), peers: make(places, inFlight), waiting: make(map[*waiter]struct{})}, nil
 }
 
 // Identity implements relay.Watcher.
@@ -101,27 +102,30 @@ func (g *Gateway) Ready(r *wire.ResultReady) {
 	}
 }
 
-// enter takes a place among the calls in flight; the caller gives it back by leave.
-func (g *Gateway) enter() error {
+// places bounds calls in flight.
+type places chan struct{}
+
+// enter takes a place; the caller gives it back by leave.
+func (p places) enter() error {
 	select {
-	case g.calls <- struct{}{}:
+	case p <- struct{}{}:
 		return nil
 	default:
 		return &gatewayrpc.Error{Code: gatewayrpc.CodeBusy, Message: "too many calls at once", Next: "Try again, or use another member's gateway."}
 	}
 }
 
-func (g *Gateway) leave() { <-g.calls }
+func (p places) leave() { <-p }
 
 // Info says who serves here.
 func (g *Gateway) Info(ctx context.Context, _ *wire.InfoRequest) (*wire.InfoResponse, error) {
 	g.mu.Lock()
 	res := &wire.InfoResponse{Identity: g.identity, Worker: g.cfg.Worker, Clusters: g.serving, Version: g.cfg.Version}
 	g.mu.Unlock()
-	if err := g.enter(); err != nil {
+	if err := g.calls.enter(); err != nil {
 		return res, nil
 	}
-	defer g.leave()
+	defer g.calls.leave()
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	// The identity that was heard at first is good enough if the enclave is busy; its height is not the newest then.
@@ -136,10 +140,10 @@ func (g *Gateway) Query(ctx context.Context, r *wire.QueryCallRequest) (*wire.Qu
 	if r.Envelope == nil {
 		return nil, &gatewayrpc.Error{Code: gatewayrpc.CodeMalformed, Message: "the query has no envelope", Next: "Seal it to the cluster's input key."}
 	}
-	if err := g.enter(); err != nil {
+	if err := g.calls.enter(); err != nil {
 		return nil, err
 	}
-	defer g.leave()
+	defer g.calls.leave()
 	reply, err := g.ask(ctx, &wire.In{Body: &wire.In_Query{Query: &wire.QueryCall{Cluster: r.Cluster, Envelope: r.Envelope}}})
 	if err != nil {
 		return nil, err
@@ -149,10 +153,10 @@ func (g *Gateway) Query(ctx context.Context, r *wire.QueryCallRequest) (*wire.Qu
 
 // Result gives an item's sealed result. While it is not final it waits as long as the caller allows; no reply: still not.
 func (g *Gateway) Result(ctx context.Context, r *wire.ResultRequest) (*wire.ResultResponse, error) {
-	if err := g.enter(); err != nil {
+	if err := g.calls.enter(); err != nil {
 		return nil, err
 	}
-	defer g.leave()
+	defer g.calls.leave()
 	w := &waiter{cluster: r.Cluster, index: r.Index, ready: make(chan struct{}, 1)}
 	g.mu.Lock()
 	g.waiting[w] = struct{}{}
@@ -222,10 +226,10 @@ func (g *Gateway) Deliver(_ context.Context, r *wire.DeliverRequest) (*wire.Deli
 	if !m.To.Is(g.cfg.Worker) {
 		return nil, &gatewayrpc.Error{Code: gatewayrpc.CodeWrongWorker, Message: "this is " + g.cfg.Worker.Name() + ", the message is for " + m.To.Name(), Next: "Look for the worker's endpoint on the chain."}
 	}
-	if err := g.enter(); err != nil {
+	if err := g.peers.enter(); err != nil {
 		return nil, err
 	}
-	defer g.leave()
+	defer g.peers.leave()
 	if err := g.cfg.Enclave.Post(&wire.In{Body: &wire.In_Peer{Peer: m}}); err != nil {
 		return nil, down()
 	}
@@ -234,10 +238,10 @@ func (g *Gateway) Deliver(_ context.Context, r *wire.DeliverRequest) (*wire.Deli
 
 // Record gives a sealed record to another member.
 func (g *Gateway) Record(_ context.Context, r *wire.RecordRequest) (*wire.RecordResponse, error) {
-	if err := g.enter(); err != nil {
+	if err := g.peers.enter(); err != nil {
 		return nil, err
 	}
-	defer g.leave()
+	defer g.peers.leave()
 	rec, err := g.cfg.Records.Record(r.Cluster, r.Number, r.BatchHash)
 	if err != nil {
 		g.cfg.Log.Debug("a record that was asked for is not here", "cluster", r.Cluster, "number", r.Number, "error", err)

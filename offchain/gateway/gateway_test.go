@@ -171,3 +171,24 @@ func TestPeers(t *testing.T) {
 		t.Errorf("%v, %v", r, err)
 	}
 }
+
+func TestAFloodOfUsersKeepsNoMemberOut(t *testing.T) {
+	g, f, _ := start(t)
+	f.set(refuse("not-final"))
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	busy := make(chan error, 2000)
+	for range 1100 {
+		go func() {
+			_, err := g.Result(ctx, &wire.ResultRequest{Cluster: 1, WaitMs: 20_000})
+			busy <- err
+		}()
+	}
+	if err := <-busy; code(err) != gatewayrpc.CodeBusy {
+		t.Errorf("got %v", err)
+	}
+	m := &wire.PeerMessage{To: self, Body: &wire.PeerMessage_Vote{Vote: &wire.Vote{Cluster: 1}}}
+	if _, err := g.Deliver(context.Background(), &wire.DeliverRequest{Message: m}); err != nil {
+		t.Errorf("a member is kept out: %v", err)
+	}
+}

@@ -39,12 +39,12 @@ help: ## print this
 .PHONY: build $(PROGRAMS)
 build: $(PROGRAMS) ## build the four programs into bin/ (static, reproducible)
 
-phalad: LD = $(CHAINLD)
-$(PROGRAMS): LD ?= $(LDFLAGS)
+phalad: LINK = $(CHAINLD)
+$(PROGRAMS): LINK ?= $(LDFLAGS)
 $(PROGRAMS):
 	$(call say,build,bin/$@)
 	@mkdir -p bin
-	@$(BUILD) -ldflags '$(LD)' -o bin/$@ ./cmd/$@
+	@$(BUILD) -ldflags '$(LINK)' -o bin/$@ ./cmd/$@
 
 .PHONY: liar
 liar: ## build bin/pruntime-liar, the broken enclave of the tests

@@ -17,13 +17,16 @@ func parseAmount(s string) *big.Int {
 	if s == "" {
 		return new(big.Int)
 	}
+	if len(s) > 39 { // 2^128 has 39 digits
+		return big.NewInt(-1)
+	}
 	for _, r := range s {
 		if r < '0' || r > '9' {
 			return big.NewInt(-1)
 		}
 	}
 	n, ok := new(big.Int).SetString(s, 10)
-	if !ok || len(s) > 39 { // 2^128 has 39 digits
+	if !ok {
 		return big.NewInt(-1)
 	}
 	return n
@@ -66,7 +69,8 @@ func (c *call) message(step *state.Editor, meta *wire.Contract, m engine.SubMsg)
 		return fail("unsupported-message", "use a contract that only sends payments, without reply", "the contract sent a message that this version does not carry out")
 	}
 	send := msg.Bank.Send
-	if b, err := address.Decode(send.To); err != nil || len(b) != 20 {
+	to, err := address.Decode(send.To)
+	if err != nil || len(to) != 20 {
 		return fail("bad-address", "name an account of this chain", "the contract pays %q, which is no account", send.To)
 	}
 	for _, coin := range send.Amount {
@@ -74,7 +78,11 @@ func (c *call) message(step *state.Editor, meta *wire.Contract, m engine.SubMsg)
 		if coin.Denom != denom || amount.Sign() <= 0 {
 			return fail("bad-amount", "contracts pay positive numbers of ppha", "the contract pays %q %s", coin.Amount, coin.Denom)
 		}
-		if err := c.pay(step, balanceKey(address.Encode(meta.Address)), send.To, amount); err != nil {
+		from := balanceKey(address.Encode(meta.Address))
+		if balance(step, from).Cmp(amount) < 0 { // what the contract has is not the caller's to know
+			return fail("contract-funds", "ask the contract's author", "the contract pays more than it has")
+		}
+		if err := c.pay(step, from, address.Encode(to), amount); err != nil {
 			return err
 		}
 	}

@@ -24,7 +24,9 @@ type cluster struct {
 	key     *wire.ClusterKey // nil: not announced yet
 	set     *wire.GatekeeperSet
 	members []*wire.Worker // by index; nil: not registered
-	me      int            // index among the members; -1: none, or another boot of this worker is registered
+	me      int            // index among the members; -1: none, expired, or another boot of this worker is registered
+
+	roll []*wire.WorkerRef // whose records to ask for: info's members, or those of a newer roster that is not whole yet
 
 	// What never changes on the chain, as far as it has been proven.
 	items   map[uint64]*wire.InboxItem
@@ -39,14 +41,14 @@ type cluster struct {
 
 	final      snapshot
 	candidates map[string]*candidate // of batch final.number+1, by hash
-	signed     map[uint64][]byte     // hash signed, by view
+	signed     map[uint64][]byte     // hash signed, by view; empty: judged and not signed
 	votes      map[string]*tally
 	held       []*wire.Proposal
 	results    results
 
 	restoring bool // since the boot: records first, execution where nobody has them
 	records   map[uint64]*wire.SealedRecord
-	asked     map[uint64]bool
+	asked     map[uint64]uint64 // at which height, by batch
 	broken    error
 }
 
@@ -55,7 +57,7 @@ func newCluster(id uint64) *cluster {
 		id: id, me: -1,
 		items: map[uint64]*wire.InboxItem{}, batches: map[uint64]*wire.CommittedBatch{}, wanted: map[string]*wire.StoreKey{},
 		final: genesisSnapshot(), candidates: map[string]*candidate{}, signed: map[uint64][]byte{}, votes: map[string]*tally{},
-		restoring: true, records: map[uint64]*wire.SealedRecord{}, asked: map[uint64]bool{},
+		restoring: true, records: map[uint64]*wire.SealedRecord{}, asked: map[uint64]uint64{},
 	}
 }
 
@@ -78,7 +80,7 @@ func (c *cluster) base() []*wire.StoreKey {
 		{Store: storekey.Gatekeeper, Key: storekey.ClusterInputKey(c.id)},
 		{Store: storekey.Gatekeeper, Key: storekey.GatekeeperSetKey()},
 	}
-	for _, m := range c.info.GetMembers() {
+	for _, m := range c.roll {
 		keys = append(keys, workerAt(m))
 	}
 	return keys
@@ -154,7 +156,7 @@ func (x *Executor) observe(c *cluster, f lightclient.Facts) error {
 	if !haveKey {
 		key = nil
 	}
-	c.info = info
+	c.roll = info.Members
 	if !f.Has(c.base()...) { // the members have just become known, or have changed
 		x.emit(&wire.Out{Body: &wire.Out_NeedValues{NeedValues: &wire.NeedValues{Height: f.Height, Keys: c.base()}}})
 		return nil
@@ -171,11 +173,11 @@ func (x *Executor) observe(c *cluster, f lightclient.Facts) error {
 			continue
 		}
 		members[i] = w
-		if x.isMe(w) {
+		if x.isMe(w) && w.ExpiryHeight > f.Height {
 			me = i
 		}
 	}
-	c.height, c.head, c.inbox, c.key, c.set, c.members, c.me = f.Height, head, inbox, key, set, members, me
+	c.height, c.info, c.head, c.inbox, c.key, c.set, c.members, c.me = f.Height, info, head, inbox, key, set, members, me
 	if c.keys != nil && (c.epoch != info.Epoch || c.roster != info.Roster) {
 		c.keys.Wipe()
 		c.keys, c.request = nil, nil

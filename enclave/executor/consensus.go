@@ -15,7 +15,6 @@ import (
 
 const (
 	maxProposalAge = 64  // blocks; the chain's own limit is not larger
-	maxHeld        = 8   // proposals that wait for a header
 	maxItems       = 256 // inputs in one batch
 )
 
@@ -88,6 +87,12 @@ func (x *Executor) send(to *wire.WorkerRef, m *wire.PeerMessage) {
 // sign signs a candidate; the caller has seen to it that nothing else was signed in its view.
 func (x *Executor) sign(c *cluster, cand *candidate) *wire.BatchSignature {
 	c.signed[cand.batch.View] = cand.hash
+	for hash, old := range c.candidates { // a head may stand still for long, and the chain takes none so old
+		if old.batch.ChainHeight+maxProposalAge < c.height {
+			delete(c.candidates, hash)
+			delete(c.votes, hash)
+		}
+	}
 	c.candidates[string(cand.hash)] = cand
 	return &wire.BatchSignature{Member: uint32(c.me), Signature: ed25519.Sign(x.cfg.Identity, settle.BatchBytes(cand.batch))}
 }
@@ -127,9 +132,8 @@ func (x *Executor) proposal(ctx context.Context, p *wire.Proposal) error {
 	if err := settle.VerifyMember(c.info, c.members[p.Signature.Member], p.Signature, settle.BatchBytes(b), b.ChainHeight); err != nil {
 		return fmt.Errorf("taking a proposal of batch %d: %w", b.Number, err)
 	}
-	if len(c.held) == maxHeld {
-		c.held = c.held[1:]
-	}
+	// One waits for each member, so that no member crowds out another's.
+	c.held = slices.DeleteFunc(c.held, func(h *wire.Proposal) bool { return h.Signature.Member == p.Signature.Member })
 	c.held = append(c.held, p)
 	x.advance(ctx, c)
 	return nil
@@ -160,7 +164,10 @@ func (x *Executor) vote(ctx context.Context, c *cluster, p *wire.Proposal) error
 		if bytes.Equal(before, settle.BatchHash(b)) {
 			return nil
 		}
-		return fmt.Errorf("voting on batch %d: another one was signed in view %d", b.Number, b.View)
+		return fmt.Errorf("voting on batch %d: another one was judged in view %d", b.Number, b.View)
+	}
+	if b.InboxCount > maxItems {
+		return fmt.Errorf("voting on batch %d: %d inputs, at most %d", b.Number, b.InboxCount, maxItems)
 	}
 	items, ok := x.gather(c, b.InboxFirst, b.InboxCount)
 	if !ok {
@@ -183,6 +190,7 @@ func (x *Executor) vote(ctx context.Context, c *cluster, p *wire.Proposal) error
 		return err
 	}
 	if !bytes.Equal(cand.hash, settle.BatchHash(b)) {
+		c.signed[b.View] = []byte{} // a liar gets one execution a view
 		return fmt.Errorf("voting on batch %d of member %d: this worker comes to another result; not signed", b.Number, p.Signature.Member)
 	}
 	s := x.sign(c, cand)

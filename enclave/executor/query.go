@@ -15,9 +15,14 @@ import (
 	"github.com/phala-go/phala/enclave/engine"
 )
 
-// Query answers from the newest final state. What cannot be told before the envelope is open comes back in clear; everything
+// Query answers a query; whatever the enclave lacks for it, as a contract's code, it asks for at once.
+func (x *Executor) Query(ctx context.Context, q *wire.QueryCall) []*wire.Out {
+	return append([]*wire.Out{x.query(ctx, q)}, x.drain()...)
+}
+
+// query answers from the newest final state. What cannot be told before the envelope is open comes back in clear; everything
 // else is sealed to the asker.
-func (x *Executor) Query(ctx context.Context, q *wire.QueryCall) *wire.Out {
+func (x *Executor) query(ctx context.Context, q *wire.QueryCall) *wire.Out {
 	c := x.clusters[q.Cluster]
 	switch {
 	case c == nil || c.height == 0 || c.me < 0:
@@ -25,7 +30,7 @@ func (x *Executor) Query(ctx context.Context, q *wire.QueryCall) *wire.Out {
 	case c.keys == nil || c.final.number != c.head.Number || c.broken != nil:
 		return failure("not-serving", "ask again shortly, or ask another member", "this worker has not caught up with cluster %d yet", q.Cluster)
 	}
-	if err := x.cfg.Light.Fresh(); err != nil {
+	if err := x.cfg.Light.FreshAt(c.height); err != nil {
 		return failure("stale", "ask another member: this one is cut off from the chain", "%v", err)
 	}
 	if err := seal.Check(q.Envelope); err != nil {

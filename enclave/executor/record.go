@@ -87,7 +87,7 @@ func (x *Executor) openRecord(c *cluster, b *wire.Batch, r *wire.SealedRecord) (
 // Record takes a sealed record that was asked for; one without ciphertext says that nobody has it.
 func (x *Executor) Record(ctx context.Context, r *wire.SealedRecord) []*wire.Out {
 	c := x.clusters[r.Cluster]
-	if c == nil || !c.restoring || !c.asked[r.Number] {
+	if c == nil || !c.restoring || c.asked[r.Number] == 0 {
 		return x.drain()
 	}
 	c.records[r.Number] = r
@@ -100,8 +100,9 @@ func (x *Executor) restore(c *cluster, b *wire.Batch) (done bool, err error) {
 	r, here := c.records[b.Number]
 	if !here {
 		for n := b.Number; n <= c.head.Number && n < b.Number+restoreWindow; n++ {
-			if !c.asked[n] {
-				c.asked[n] = true
+			// An answer may be lost with its connection: ask again.
+			if at := c.asked[n]; c.records[n] == nil && (at == 0 || c.height >= at+repeatAfter) {
+				c.asked[n] = c.height
 				need := &wire.NeedRecord{Cluster: c.id, Number: n}
 				if committed := c.batches[n]; committed != nil {
 					need.BatchHash = settle.BatchHash(committed.Signed.Batch)
@@ -112,6 +113,7 @@ func (x *Executor) restore(c *cluster, b *wire.Batch) (done bool, err error) {
 		return false, nil
 	}
 	delete(c.records, b.Number)
+	delete(c.asked, b.Number)
 	if len(r.Ciphertext) == 0 {
 		c.restoring = false
 		return false, nil

@@ -48,7 +48,7 @@ func (x *Executor) Result(q *wire.ResultCall) *wire.Out {
 	if c == nil || c.height == 0 {
 		return failure("unknown-cluster", "ask a gateway of one of the cluster's members", "this worker does not serve cluster %d", q.Cluster)
 	}
-	if err := x.cfg.Light.Fresh(); err != nil {
+	if err := x.cfg.Light.FreshAt(c.height); err != nil {
 		return failure("stale", "ask another member: this one is cut off from the chain", "%v", err)
 	}
 	r, ok := c.results.by[q.Index]

@@ -80,6 +80,8 @@ func (c *facts) entitled(cfg Config, height uint64) error {
 		return fmt.Errorf("worker %s is no member of cluster %d", r.Worker.Name(), c.cluster.Id)
 	case !w.Worker.Is(r.Worker) || !bytes.Equal(w.IdentityKey, r.IdentityKey):
 		return fmt.Errorf("identity %x is not the registered one of worker %s", r.IdentityKey, r.Worker.Name())
+	case len(w.IdentityKey) != ed25519.PublicKeySize || c.evidence.Identity == nil:
+		return fmt.Errorf("worker %s has no identity or no evidence of it", r.Worker.Name())
 	case w.ExpiryHeight <= height:
 		return fmt.Errorf("registration of worker %s ended at height %d", r.Worker.Name(), w.ExpiryHeight)
 	case !ed25519.Verify(w.IdentityKey, settle.KeyRequestBytes(cfg.ChainID, r), r.Signature):

@@ -23,8 +23,9 @@ import (
 )
 
 const (
-	maxPending = 1024 // requests a hostile host can make the enclave look at
-	patience   = 32   // headers for which a hinted request may be missing on the chain
+	maxPending  = 1024 // requests a hostile host can make the enclave look at
+	maxOperator = 128  // bytes of a worker's operator; an address is shorter
+	patience    = 32   // headers for which a hinted request may be missing on the chain
 )
 
 // Config of a Gatekeeper; every field is required.
@@ -47,6 +48,9 @@ type pending struct {
 	cluster uint64
 	worker  *wire.WorkerRef
 	since   uint64
+
+	answered []byte // hash of the request that was answered
+	said     string // the last refusal
 }
 
 // New draws the gatekeeper's key. It lives in this memory and nowhere else.
@@ -63,7 +67,7 @@ func New(cfg Config) (*Gatekeeper, error) {
 
 // Hint says that there may be a request of worker for cluster's secret.
 func (g *Gatekeeper) Hint(h *wire.KeyRequestHint) []*wire.Out {
-	if h.Worker == nil || len(g.pending) >= maxPending {
+	if h.Worker == nil || len(h.Worker.Operator) > maxOperator || len(g.pending) >= maxPending {
 		return nil
 	}
 	id := fmt.Sprintf("%d/%s", h.Cluster, h.Worker.Name())
@@ -119,25 +123,31 @@ func (g *Gatekeeper) Values(f lightclient.Facts) (outs []*wire.Out) {
 		if err == nil && c.request == nil {
 			continue // not on the chain yet
 		}
-		delete(g.pending, id)
+		// The one on the chain may be older than the one hinted at: what waits is judged anew at each header.
+		if err == nil && bytes.Equal(p.answered, wire.Hash(c.request)) {
+			continue
+		}
 		if err == nil {
 			err = g.cfg.Light.Fresh()
 		}
 		if err == nil {
 			err = c.entitled(g.cfg, f.Height)
 		}
+		var part *wire.KeyPart
+		if err == nil {
+			part, err = g.part(c)
+		}
 		if err != nil {
-			outs = append(outs, &wire.Out{Body: &wire.Out_Failure{Failure: &wire.Failure{
-				Code: "key-refused", Message: fmt.Sprintf("request of %s for cluster %d: %v", p.worker.Name(), p.cluster, err),
-				Next: "register the worker anew and request again",
-			}}})
+			if p.said != err.Error() {
+				p.said = err.Error()
+				outs = append(outs, &wire.Out{Body: &wire.Out_Failure{Failure: &wire.Failure{
+					Code: "key-refused", Message: fmt.Sprintf("request of %s for cluster %d: %v", p.worker.Name(), p.cluster, err),
+					Next: "register the worker anew and request again",
+				}}})
+			}
 			continue
 		}
-		part, err := g.part(c)
-		if err != nil {
-			outs = append(outs, &wire.Out{Body: &wire.Out_Failure{Failure: &wire.Failure{Code: "key-refused", Message: err.Error(), Next: "request again"}}})
-			continue
-		}
+		p.answered = wire.Hash(c.request)
 		outs = append(outs, &wire.Out{Body: &wire.Out_Peer{Peer: &wire.PeerMessage{To: p.worker, Body: &wire.PeerMessage_KeyPart{KeyPart: part}}}})
 	}
 	return outs

@@ -102,6 +102,18 @@ func (c *Client) Fresh() error {
 	return nil
 }
 
+// FreshAt is Fresh for what was proven at height: a host that brings headers but no values starves an enclave as well.
+func (c *Client) FreshAt(height uint64) error {
+	if err := c.Fresh(); err != nil {
+		return err
+	}
+	h, ok := c.headers[height]
+	if age := c.cfg.Now().Sub(h.Time); !ok || age > c.cfg.Starved {
+		return fmt.Errorf("nothing proven since height %d, the newest header is %d", height, c.state.Height)
+	}
+	return nil
+}
+
 // Check verifies a store value against the header of height.
 func (c *Client) Check(height uint64, v *wire.StoreValue) error {
 	h, ok := c.headers[height]

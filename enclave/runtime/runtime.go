@@ -140,7 +140,7 @@ func (r *Runtime) dispatch(ctx context.Context, in *wire.In) []*wire.Out {
 	case *wire.In_Record:
 		return r.executor.Record(ctx, b.Record)
 	case *wire.In_Query:
-		return []*wire.Out{r.executor.Query(ctx, b.Query)}
+		return r.executor.Query(ctx, b.Query)
 	case *wire.In_Result:
 		return []*wire.Out{r.executor.Result(b.Result)}
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -42,7 +41,7 @@ func command(stderr io.Writer) *cobra.Command {
 		Short:         "Relay between the chain, an enclave and its users",
 		Long:          "offchaind is the untrusted half of a TEE worker. It carries headers and proofs to pruntime, its transactions and messages out,\nkeeps sealed records, and serves the gateway. It may be started before the node and the enclave: it waits for them.",
 		Args:          cobra.NoArgs,
-		Version:       version(),
+		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -121,9 +120,5 @@ func logger(w io.Writer, level string, jsonLog bool) (*slog.Logger, error) {
 	return slog.New(slog.NewTextHandler(w, &o)), nil
 }
 
-func version() string {
-	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" {
-		return b.Main.Version
-	}
-	return "(devel)"
-}
+// version is set by the linker.
+var version = "dev"

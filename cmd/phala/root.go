@@ -22,6 +22,9 @@ import (
 // version is set by the linker.
 var version = "dev"
 
+// whatThisIs tells ours from the other programs of that name.
+const whatThisIs = "Phala in Go, %s\nThis is github.com/phala-go/phala; npm's package of the same name is something else.\n"
+
 // settings are the home's config.json.
 type settings struct {
 	ChainID  string   `json:"chain_id,omitempty"`
@@ -63,6 +66,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 func newRoot(e *env) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "phala",
+		Version:       version,
 		Short:         "Phala in Go: confidential contracts on a blockchain",
 		Long:          "Phala in Go: encrypt, order on a blockchain, compute inside TEEs, let only the right person read.\nBegin with `phala dev`: a whole network on this machine. Exit codes: `phala help exit-codes`.",
 		SilenceErrors: true,
@@ -74,6 +78,7 @@ func newRoot(e *env) *cobra.Command {
 			return nil
 		},
 	}
+	root.SetVersionTemplate(fmt.Sprintf(whatThisIs, version))
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%v", err) })
 	home := os.Getenv("PHALA_HOME")
 	if home == "" {
@@ -98,7 +103,7 @@ func versionCmd(e *env) *cobra.Command {
 		Use: "version", Short: "Say what this is", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return e.print(map[string]string{"product": "Phala in Go", "version": version}, func(w io.Writer) {
-				fmt.Fprintf(w, "Phala in Go, %s\nThis is github.com/phala-go/phala; npm's package of the same name is something else.\n", version)
+				fmt.Fprintf(w, whatThisIs, version)
 			})
 		},
 	}

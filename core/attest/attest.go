@@ -27,8 +27,10 @@ type Input struct {
 	Policy      *wire.Policy
 	Network     *wire.NetworkParams
 	ChainID     string
-	GenesisHash []byte // nil: not compared (the chain does not know its own genesis file)
 	Height      uint64
+	GenesisHash []byte
+	// GenesisUnknown leaves the genesis hash uncompared: the chain does not know its own genesis file. Gatekeepers and clients do.
+	GenesisUnknown bool
 	// NonceHash is the chain's hash at the evidence's nonce height. Who reads the registration by proof from the chain, which
 	// has checked it, sets NonceChecked instead.
 	NonceHash    []byte
@@ -136,7 +138,7 @@ func checkIdentity(in Input, id *wire.WorkerIdentity, deny func(string, string, 
 	if id.ChainId != in.ChainID {
 		deny("wrong-chain", "identity is for chain %q, this is %q", id.ChainId, in.ChainID)
 	}
-	if in.GenesisHash != nil && !bytes.Equal(id.GenesisHash, in.GenesisHash) {
+	if !in.GenesisUnknown && !bytes.Equal(id.GenesisHash, in.GenesisHash) {
 		deny("wrong-genesis", "identity was started with genesis %x, this is %x", id.GenesisHash, in.GenesisHash)
 	}
 	if id.Role == wire.ROLE_UNSPECIFIED || id.Role != in.Policy.Role {

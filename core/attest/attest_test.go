@@ -56,7 +56,7 @@ func TestGoodEvidence(t *testing.T) {
 		t.Errorf("verdict %+v", v)
 	}
 	for name, change := range map[string]func(*Input){
-		"the chain does not know its genesis file": func(i *Input) { i.GenesisHash = nil },
+		"the chain does not know its genesis file": func(i *Input) { i.GenesisHash, i.GenesisUnknown = nil, true },
 		"nonce checked by the chain":               func(i *Input) { i.NonceHash, i.NonceChecked, i.Height = nil, true, 1489 },
 		"nonce at the edge":                        func(i *Input) { i.Height = 990 + NonceWindow },
 	} {
@@ -90,6 +90,7 @@ func TestEveryReason(t *testing.T) {
 		{"malformed-identity", "long version", func(i in) { id(i).SoftwareVersion = strings.Repeat("v", 65) }, nil},
 		{"wrong-chain", "another chain", func(i in) { id(i).ChainId = "phala-other" }, nil},
 		{"wrong-genesis", "another genesis", func(i in) { id(i).GenesisHash = digest("other") }, nil},
+		{"wrong-genesis", "no genesis to compare with", nil, func(i in) { i.GenesisHash = nil }},
 		{"wrong-role", "a gatekeeper under the executors' policy", func(i in) { id(i).Role = wire.ROLE_GATEKEEPER }, nil},
 		{"wrong-role", "no role", func(i in) { id(i).Role = wire.ROLE_UNSPECIFIED }, nil},
 		{"wrong-role", "no role in both", func(i in) { id(i).Role = wire.ROLE_UNSPECIFIED; i.Policy.Role = wire.ROLE_UNSPECIFIED }, nil},

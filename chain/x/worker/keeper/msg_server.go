@@ -118,7 +118,7 @@ func (k *Keeper) judge(ctx sdk.Context, e *wire.WorkerEvidence) (attest.Verdict,
 		return none, err
 	}
 	v := attest.Verify(attest.Input{
-		Evidence: e, Policy: policy, Network: network, ChainID: ctx.ChainID(), NonceHash: hash, Height: height,
+		Evidence: e, Policy: policy, Network: network, ChainID: ctx.ChainID(), GenesisUnknown: true, NonceHash: hash, Height: height,
 	})
 	if !v.Accepted {
 		reasons := make([]string, len(v.Reasons))

@@ -39,12 +39,18 @@ type delivery struct {
 	in *wire.In
 }
 
+// Handler is an enclave.
+type Handler interface {
+	Handle(ctx context.Context, in *wire.In) []*wire.Out
+}
+
 // Node is one enclave with its host.
 type Node struct {
 	Ref     *wire.WorkerRef
 	Role    wire.Role
 	Tamper  func(*wire.Batch)
-	RT      *runtime.Runtime
+	RT      Handler
+	Make    func() Handler // instead of a runtime
 	Dead    bool
 	Cut     bool                              // gets no header
 	Mute    bool                              // gets headers, but no values
@@ -105,6 +111,11 @@ func (n *Net) All() []*Node { return append([]*Node{n.Keeper}, n.Members...) }
 // Boot starts a new enclave of the node: another identity.
 func (x *Node) Boot() {
 	x.net.T.Helper()
+	x.seen, x.Dead = 0, false
+	if x.Make != nil {
+		x.RT = x.Make()
+		return
+	}
 	rt, err := runtime.New(context.Background(), runtime.Config{
 		Genesis: x.net.Chain.Genesis, Role: x.Role, TEE: tee.SimulatedAs(Measurement(x.Role)), Version: "test", Now: x.net.Clock, Tamper: x.Tamper,
 	})
@@ -112,7 +123,7 @@ func (x *Node) Boot() {
 		x.net.T.Fatal(err)
 	}
 	x.net.T.Cleanup(func() { rt.Close(context.Background()) })
-	x.RT, x.seen, x.Dead = rt, 0, false
+	x.RT = rt
 }
 
 // Register has the enclave attest and sends its evidence to the chain.
@@ -174,7 +185,8 @@ func (x *Node) give(in *wire.In) []*wire.Out {
 	return outs
 }
 
-func (n *Net) post(to *Node, in *wire.In) {
+// Post queues an In; it is given once what goes on is done.
+func (n *Net) Post(to *Node, in *wire.In) {
 	if !to.Dead && to.RT != nil {
 		n.queue = append(n.queue, delivery{to, in})
 	}
@@ -195,21 +207,21 @@ func (n *Net) carry(x *Node, o *wire.Out) {
 	switch b := o.Body.(type) {
 	case *wire.Out_NeedValues:
 		if !x.Mute {
-			n.post(x, &wire.In{Body: &wire.In_StoreValues{StoreValues: n.Chain.Prove(b.NeedValues.Height, b.NeedValues.Keys...)}})
+			n.Post(x, &wire.In{Body: &wire.In_StoreValues{StoreValues: n.Chain.Prove(b.NeedValues.Height, b.NeedValues.Keys...)}})
 		}
 	case *wire.Out_NeedCode:
 		if packed := n.Codes[string(b.NeedCode.Id)]; packed != nil && !n.DropCode {
-			n.post(x, &wire.In{Body: &wire.In_Code{Code: &wire.CodeBytes{Id: b.NeedCode.Id, Packed: packed}}})
+			n.Post(x, &wire.In{Body: &wire.In_Code{Code: &wire.CodeBytes{Id: b.NeedCode.Id, Packed: packed}}})
 		}
 	case *wire.Out_NeedRecord:
-		n.post(x, &wire.In{Body: &wire.In_Record{Record: n.record(x, b.NeedRecord)}})
+		n.Post(x, &wire.In{Body: &wire.In_Record{Record: n.record(x, b.NeedRecord)}})
 	case *wire.Out_Peer:
 		if n.DropPeer != nil && n.DropPeer(x, b.Peer) {
 			return
 		}
 		for _, to := range n.All() {
 			if to.Ref.Is(b.Peer.To) {
-				n.post(to, &wire.In{Body: &wire.In_Peer{Peer: b.Peer}})
+				n.Post(to, &wire.In{Body: &wire.In_Peer{Peer: b.Peer}})
 			}
 		}
 	case *wire.Out_Batch:
@@ -268,7 +280,7 @@ func (n *Net) Blocks(k int) {
 		}
 		n.run()
 		for _, h := range hints {
-			n.post(n.Keeper, &wire.In{Body: &wire.In_KeyRequest{KeyRequest: h}})
+			n.Post(n.Keeper, &wire.In{Body: &wire.In_KeyRequest{KeyRequest: h}})
 		}
 		n.run()
 	}

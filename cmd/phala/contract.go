@@ -19,8 +19,8 @@ import (
 )
 
 func contractCmd(e *env) *cobra.Command {
-	cmd := &cobra.Command{Use: "contract", Short: "Confidential contracts: upload, deploy, call, query"}
-	cmd.AddCommand(uploadCmd(e), deployCmd(e), callCmd(e), queryCmd(e))
+	cmd := &cobra.Command{Use: "contract", Short: "Confidential contracts: write, build, deploy, call, query"}
+	cmd.AddCommand(newContractCmd(e), buildCmd(e), uploadCmd(e), deployCmd(e), callCmd(e), queryCmd(e))
 	return cmd
 }
 
@@ -106,6 +106,7 @@ func deployCmd(e *env) *cobra.Command {
 	f.StringVar(&policy, "query", "self", "who may query: self (by permit, only what is one's own), owner, open")
 	f.Uint64Var(&in.Cluster, "cluster", 1, "number of the cluster")
 	f.StringVar(&in.Funds, "funds", "", "ppha to send along")
+	f.BoolVarP(&e.quiet, "quiet", "q", false, "print the contract's address alone")
 	return cmd
 }
 
@@ -199,6 +200,10 @@ func (e *env) showResult(ctx context.Context, c *client.Client, p *client.Pendin
 		return f.Err()
 	}
 	return e.print(v, func(w io.Writer) {
+		if e.quiet {
+			fmt.Fprintln(w, v.Contract)
+			return
+		}
 		fmt.Fprintf(w, "contract  %s\nfinal     block %d (ordered in %d), batch %d with %d signatures\n", v.Contract, v.Final, v.Ordered, v.Batch, v.Signatures)
 		if v.Data != "" {
 			fmt.Fprintf(w, "data      %s\n", v.Data)

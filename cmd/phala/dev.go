@@ -17,7 +17,7 @@ import (
 
 func devCmd(e *env) *cobra.Command {
 	var cfg devnet.Config
-	var reset, asJSON bool
+	var reset, asJSON, freePorts bool
 	cmd := &cobra.Command{
 		Use:   "dev",
 		Short: "Start a whole network on this machine, until Ctrl-C",
@@ -41,6 +41,13 @@ The TEE is simulated: it proves and protects nothing. All accounts are public te
 			}
 			if !asJSON && e.output == "text" {
 				cfg.Progress = func(s string) { e.say("  … %s", s) }
+			}
+			if freePorts {
+				base, err := devnet.FreeBase(3)
+				if err != nil {
+					return err
+				}
+				cfg.PortBase = base
 			}
 			n, err := devnet.Start(ctx, cfg)
 			if err != nil {
@@ -72,6 +79,7 @@ The TEE is simulated: it proves and protects nothing. All accounts are public te
 	}
 	f := cmd.Flags()
 	f.IntVar(&cfg.PortBase, "port-base", 0, "first of the network's ports (default: the usual ones)")
+	f.BoolVar(&freePorts, "free-ports", false, "take ports that nobody uses now, and say which")
 	f.DurationVar(&cfg.BlockTime, "block-time", 500*time.Millisecond, "interval of blocks")
 	f.StringVar(&cfg.Bin, "bin", "", "folder with phalad, pruntime and offchaind (default: that of phala)")
 	f.BoolVar(&reset, "reset", false, "remove the development network in the home first, for good")

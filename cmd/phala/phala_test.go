@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"os/exec"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -19,6 +20,11 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
+			self, err := exec.LookPath("phala") // for a script that empties the PATH
+			if err != nil {
+				return err
+			}
+			e.Setenv("PHALA", self)
 			e.Setenv("PHALA_HOME", e.WorkDir+"/home")
 			return nil
 		},

@@ -41,7 +41,7 @@ type env struct {
 
 	home, output, from, passFile string
 	flags                        settings // from flags; empty: config.json decides
-	progress, noInput            bool
+	progress, noInput, quiet     bool
 }
 
 // run is the whole program; it returns the exit code.

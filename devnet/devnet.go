@@ -31,6 +31,8 @@ type Config struct {
 	PortBase  int           // first of the ports; 0: the usual ones of docs/protocol.md
 	BlockTime time.Duration // default 500 ms
 	Executors int           // default 3
+	Members   int           // how many of them form cluster 1; default all
+	Endpoints []string      // URLs under which executors say they are reached; default their own
 	// Pruntimes replaces the enclave program of single executors, by their number from 0. The genesis approves it like the
 	// real one: a broken TEE that governance trusts.
 	Pruntimes map[int]string
@@ -89,6 +91,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Executors == 0 {
 		c.Executors = 3
 	}
+	if c.Members == 0 || c.Members > c.Executors {
+		c.Members = c.Executors
+	}
 	if c.Progress == nil {
 		c.Progress = func(string) {}
 	}
@@ -118,7 +123,7 @@ func Start(ctx context.Context, cfg Config) (_ *Network, err error) {
 		return nil, err
 	}
 	n.RPC, n.REST, n.GRPC = "http://"+local(n.Ports.RPC), "http://"+local(n.Ports.REST), local(n.Ports.GRPC)
-	for _, p := range n.Ports.Executors {
+	for _, p := range n.Ports.Executors[:cfg.Members] {
 		n.Gateways = append(n.Gateways, "http://"+local(p))
 	}
 	n.Genesis = filepath.Join(cfg.Home, "chain", "config", "genesis.json")
@@ -212,7 +217,7 @@ func (n *Network) makeCluster(ctx context.Context) error {
 	}
 	n.cfg.Progress("making cluster 1")
 	var members []*wire.WorkerRef
-	for _, op := range n.operators[1:] {
+	for _, op := range n.operators[1 : 1+n.cfg.Members] {
 		members = append(members, &wire.WorkerRef{Operator: op.Address})
 	}
 	if n.Cluster, _, err = c.CreateCluster(ctx, members, uint32(len(members)/2+1), true); err != nil {
@@ -244,8 +249,19 @@ func (n *Network) startOffchaind(i int) error {
 		port = n.Ports.Executors[i-1]
 	}
 	dir := filepath.Join(n.Home, op.Name)
-	return n.run("offchaind-"+op.Name, n.program("offchaind"), []string{"GOGC=50"}, "--home", filepath.Join(dir, "offchain"), "--rpc", n.RPC,
-		"--enclave", n.socket(op.Name), "--listen", local(port), "--operator-key", filepath.Join(dir, "operator.key"), "--slot", "0")
+	args := []string{
+		"--home", filepath.Join(dir, "offchain"), "--rpc", n.RPC, "--enclave", n.socket(op.Name), "--listen", local(port),
+		"--operator-key", filepath.Join(dir, "operator.key"), "--slot", "0",
+	}
+	if i > 0 && i <= len(n.cfg.Endpoints) {
+		args = append(args, "--endpoint", n.cfg.Endpoints[i-1])
+	}
+	return n.run("offchaind-"+op.Name, n.program("offchaind"), []string{"GOGC=50"}, args...)
+}
+
+// Executor names executor i's worker, from 0.
+func (n *Network) Executor(i int) *wire.WorkerRef {
+	return &wire.WorkerRef{Operator: n.operators[i+1].Address}
 }
 
 func (n *Network) program(name string) string { return filepath.Join(n.cfg.Bin, name) }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -55,24 +56,21 @@ func run(ctx context.Context) error {
 	}
 	module := make(chan built, 1)
 	go func() { m, err := story.Build(ctx, home); module <- built{m, err} }()
-	base, err := devnet.FreeBase(3)
-	if err != nil {
-		return err
-	}
 	p := &printer{w: os.Stdout, json: *output == "json", pause: *pause}
 	p.colour = !p.json && term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == ""
 	p.line("Starting a network: a validator, a gatekeeper and three executors.  SIMULATED TEE: it protects nothing.")
-	n, err := devnet.Start(ctx, devnet.Config{Home: home + "/net", Bin: *bin, PortBase: base})
+	n, liar, err := story.StartNetwork(ctx, filepath.Join(home, "net"), *bin)
 	if err != nil {
 		return err
 	}
+	defer liar.Close()
 	defer n.Stop()
 	p.line(fmt.Sprintf("First block after %.1f s, all enclaves attested and keyed after %.1f s.", time.Duration(n.FirstBlock).Seconds(), time.Duration(n.Ready).Seconds()))
 	m := <-module
 	if m.err != nil {
 		return m.err
 	}
-	err = story.Run(ctx, story.Config{Network: n, Module: m.module, Bids: bids, Heading: p.heading, Tell: p.fact})
+	err = story.Run(ctx, story.Config{Network: n, Module: m.module, Bids: bids, Liar: liar, Heading: p.heading, Tell: p.fact})
 	if down := n.Err(); down != nil {
 		return down
 	}

@@ -216,6 +216,7 @@ func (s *story) killed(ctx context.Context) error {
 		return err
 	}
 	gone := settle.Leader(v.Cluster, v.Head.Number+1, 0)
+	s.gone = gone
 	for _, program := range []string{"pruntime", "offchaind"} {
 		if err := s.Network.Kill(fmt.Sprintf("%s-executor%d", program, gone+1)); err != nil {
 			return err

@@ -131,6 +131,9 @@ func (x *Executor) admit(c *cluster, meta *wire.Contract, q *wire.QueryRequest) 
 // othersNamed finds an address other than caller's anywhere in a JSON message: in values and keys, whatever stands around it, and
 // in whichever case it is written. What is not JSON is refused as a whole.
 func othersNamed(msg []byte, caller string) string {
+	if !json.Valid(msg) { // the decoder below would take half a message
+		return "something that is not JSON"
+	}
 	d := json.NewDecoder(bytes.NewReader(msg))
 	for {
 		t, err := d.Token()

@@ -252,6 +252,18 @@ func (c *Client) UploadCode(ctx context.Context, module []byte) (id []byte, tx n
 	return sum[:], tx, nil
 }
 
+// OfferBatch sends a batch to the chain, as anyone may; its signatures decide.
+func (c *Client) OfferBatch(ctx context.Context, b *wire.SignedBatch) (node.TxResult, error) {
+	if c.account == nil {
+		return node.TxResult{}, ErrNoKey
+	}
+	tx, err := c.account.Send(ctx, &clustertypes.MsgCommitBatch{Sender: c.Address(), Batch: b})
+	if err != nil {
+		return tx, fmt.Errorf("offering batch %d: %w", b.GetBatch().GetNumber(), err)
+	}
+	return tx, nil
+}
+
 // Instantiation says what to make of a code.
 type Instantiation struct {
 	Cluster  uint64

@@ -17,9 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	clustertypes "github.com/phala-go/phala/chain/x/cluster/types"
 	"github.com/phala-go/phala/client/node"
-	"github.com/phala-go/phala/core/cosmostx"
 	"github.com/phala-go/phala/core/settle"
 	"github.com/phala-go/phala/core/wire"
 	"github.com/phala-go/phala/devnet"
@@ -171,7 +169,7 @@ func (s *story) lied(ctx context.Context) error {
 				continue
 			}
 			last = lie
-			err := s.offer(watch, &wire.SignedBatch{Batch: lie.Batch, Signatures: []*wire.BatchSignature{lie.Signature}})
+			_, err := s.stranger.OfferBatch(watch, &wire.SignedBatch{Batch: lie.Batch, Signatures: []*wire.BatchSignature{lie.Signature}})
 			var refused *node.TxError
 			if errors.As(err, &refused) && strings.Contains(refused.Log, "no-quorum") {
 				got <- caught{lie, refused}
@@ -222,18 +220,4 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	case <-time.After(d):
 		return true
 	}
-}
-
-// offer sends a batch to the chain, as anyone may.
-func (s *story) offer(ctx context.Context, b *wire.SignedBatch) error {
-	k, err := cosmostx.KeyFromBytes(s.stranger.key.Bytes())
-	if err != nil {
-		return err
-	}
-	a, err := s.stranger.Node.Account(node.AccountConfig{Key: k, ChainID: s.stranger.ChainID()})
-	if err != nil {
-		return err
-	}
-	_, err = a.Send(ctx, &clustertypes.MsgCommitBatch{Sender: s.stranger.key.Address(), Batch: b})
-	return err
 }

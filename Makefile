@@ -77,6 +77,8 @@ race: ## tests under the race detector, without packages that link the SDK (need
 e2e: build liar ## whole networks of the real programs
 	$(call say,e2e,test/...)
 	@PHALA_BIN='$(CURDIR)/bin' $(TEST) -count=1 -p 1 -timeout 20m -v ./test/e2e/... ./test/readme
+	$(call say,e2e,test/cw20)
+	@cd test/cw20 && PHALA_BIN='$(CURDIR)/bin' GOWORK=off $(GO) test -count=1 -timeout 10m -v -run TestConfidentialToken .
 
 .PHONY: fresh
 fresh: proto ## fail if generated code is not what proto/ generates

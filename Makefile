@@ -52,7 +52,7 @@ liar: ## build bin/pruntime-liar, the broken enclave of the tests
 	@$(BUILD) -tags liar -ldflags '$(LDFLAGS)' -o bin/pruntime-liar ./cmd/pruntime
 
 .PHONY: demo
-demo: build ## a network on this machine runs a sealed-bid auction, and ends (BIDS=file.csv for your own bids)
+demo: build liar ## a network on this machine runs a sealed-bid auction, and ends (BIDS=file.csv for your own bids)
 	$(call say,run,sealed-bid auction)
 	@PHALA_BIN='$(CURDIR)/bin' $(GO) run -trimpath ./examples/auction/demo -bin '$(CURDIR)/bin' $(if $(BIDS),-bids '$(abspath $(BIDS))')
 

@@ -22,15 +22,21 @@ type Block struct {
 	Lines    []string
 }
 
-// Section gives the fenced blocks under a heading of the second level.
-func Section(document, heading string) ([]Block, error) {
+// Section gives what stands under a heading of the second level.
+func Section(document, heading string) (string, error) {
 	_, rest, ok := strings.Cut(document, "\n## "+heading+"\n")
 	if !ok {
-		return nil, fmt.Errorf("there is no section %q", heading)
+		return "", fmt.Errorf("there is no section %q", heading)
 	}
+	section, _, _ := strings.Cut(rest, "\n## ")
+	return section, nil
+}
+
+// Blocks gives the fenced blocks of a text.
+func Blocks(text string) []Block {
 	var blocks []Block
 	open := false
-	for _, line := range strings.Split(rest, "\n") {
+	for _, line := range strings.Split(text, "\n") {
 		language, fence := strings.CutPrefix(line, "```")
 		switch {
 		case fence && !open:
@@ -41,11 +47,9 @@ func Section(document, heading string) ([]Block, error) {
 		case open:
 			last := &blocks[len(blocks)-1]
 			last.Lines = append(last.Lines, line)
-		case strings.HasPrefix(line, "## "):
-			return blocks, nil
 		}
 	}
-	return blocks, nil
+	return blocks
 }
 
 // Commands gives the commands of a shell block.

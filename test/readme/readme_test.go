@@ -30,12 +30,12 @@ func section(t *testing.T) (program string, before, after []Command) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks, err := Section(string(doc), heading)
+	text, err := Section(string(doc), heading)
 	if err != nil {
 		t.Fatal(err)
 	}
 	started := false
-	for _, b := range blocks {
+	for _, b := range Blocks(text) {
 		switch b.Language {
 		case "go":
 			program = strings.Join(b.Lines, "\n")
@@ -62,6 +62,24 @@ func section(t *testing.T) (program string, before, after []Command) {
 		t.Fatalf("the section has lost a part: program %t, %d commands, network %t, %d commands", program != "", len(before), started, len(after))
 	}
 	return program, before, after
+}
+
+// ofContract gives what the README of a written contract tells to type.
+func ofContract(t *testing.T, dir string) []Command {
+	t.Helper()
+	doc, err := os.ReadFile(filepath.Join(dir, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []Command
+	for _, b := range Blocks(string(doc)) {
+		commands, err := b.Commands()
+		if err != nil || b.Language != "sh" {
+			t.Fatalf("a block in %q: %v", b.Language, err)
+		}
+		all = append(all, commands...)
+	}
+	return all
 }
 
 // clone is a folder that looks to the reader's shell as a clone of the repository after `make build`, inside one of its own.
@@ -159,6 +177,9 @@ func TestWalkthrough(t *testing.T) {
 	dir := clone(t, bin)
 	secondTerminal(t, dir)
 	typed(ctx, t, dir, append(before, after...))
+	note := filepath.Join(filepath.Dir(dir), "note")
+	t.Setenv("PATH", filepath.Join(dir, "bin")+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	typed(ctx, t, note, ofContract(t, note))
 }
 
 // secondTerminal runs the network until the test ends; the flags keep it off the ports of other networks, and say when it is ready.
@@ -199,9 +220,13 @@ func secondTerminal(t *testing.T, dir string) {
 
 func TestReading(t *testing.T) {
 	const doc = "# x\n\n## One\n\n```sh\na\n# → b\n# → c\n\nd # e\n```\n\ntext\n\n## Two\n\n```sh\nf\n```\n"
-	blocks, err := Section(doc, "One")
-	if err != nil || len(blocks) != 1 || blocks[0].Language != "sh" {
-		t.Fatalf("got %v, %v", blocks, err)
+	text, err := Section(doc, "One")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := Blocks(text)
+	if len(blocks) != 1 || blocks[0].Language != "sh" {
+		t.Fatalf("got %v", blocks)
 	}
 	got, err := blocks[0].Commands()
 	if err != nil || len(got) != 2 || got[0].Line != "a" || strings.Join(got[0].Wants, "") != "bc" || got[1].Line != "d # e" || got[1].Wants != nil {

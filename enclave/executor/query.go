@@ -48,8 +48,8 @@ func (x *Executor) query(ctx context.Context, q *wire.QueryCall) *wire.Out {
 	if err != nil {
 		var told *userError
 		if !errors.As(err, &told) {
+			// Not even the host hears more: the error names what was asked for.
 			told = fail("internal", "ask another member", "the query could not be run").(*userError)
-			x.complain(err)
 		}
 		answer.Failure = told.failure
 	}

@@ -36,7 +36,9 @@ type Config struct {
 	// Pruntimes replaces the enclave program of single executors, by their number from 0. The genesis approves it like the
 	// real one: a broken TEE that governance trusts.
 	Pruntimes map[int]string
-	Progress  func(what string) // default: nobody is told
+	// NodeFor gives the offchainds another way to the node, given its URL: a test that stands in between.
+	NodeFor  func(rpc string) string
+	Progress func(what string) // default: nobody is told
 }
 
 // Network is a running development network.
@@ -248,9 +250,12 @@ func (n *Network) startOffchaind(i int) error {
 	if i > 0 {
 		port = n.Ports.Executors[i-1]
 	}
-	dir := filepath.Join(n.Home, op.Name)
+	dir, rpc := filepath.Join(n.Home, op.Name), n.RPC
+	if n.cfg.NodeFor != nil {
+		rpc = n.cfg.NodeFor(n.RPC)
+	}
 	args := []string{
-		"--home", filepath.Join(dir, "offchain"), "--rpc", n.RPC, "--enclave", n.socket(op.Name), "--listen", local(port),
+		"--home", filepath.Join(dir, "offchain"), "--rpc", rpc, "--enclave", n.socket(op.Name), "--listen", local(port),
 		"--operator-key", filepath.Join(dir, "operator.key"), "--slot", "0",
 	}
 	if i > 0 && i <= len(n.cfg.Endpoints) {

@@ -59,6 +59,13 @@ func TestConfidentialToken(t *testing.T) {
 		n.phala(t, "query-denied", nil, "query", token, balance(strings.ToUpper(bob)), "--from", "alice")
 		n.phala(t, "permit-missing", nil, "query", token, balance(bob))
 	})
+	t.Run("who holds it", func(t *testing.T) { // the limit of the policy, as docs/limitations.md has it
+		var answer struct{ Data struct{ Accounts []string } }
+		n.phala(t, "", &answer, "query", token, `{"all_accounts":{}}`, "--from", "carol")
+		if len(answer.Data.Accounts) != 2 {
+			t.Errorf("carol sees the holders %v", answer.Data.Accounts)
+		}
+	})
 	t.Run("overdraft", func(t *testing.T) {
 		var refused result
 		n.phala(t, "contract-error", &refused, "call", token, fmt.Sprintf(`{"transfer":{"recipient":%q,"amount":"701"}}`, bob), "--from", "alice")

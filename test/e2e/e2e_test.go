@@ -64,7 +64,7 @@ func withPrograms(f func() int) (int, error) {
 	return f(), nil
 }
 
-// TestAuction is issue 2's one call on real parts: the command line and then the demo's story, every fact of it.
+// TestAuction is one call on real parts: the command line and then the demo's story, every fact of it.
 func TestAuction(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("networks are tested on Linux")

@@ -48,12 +48,12 @@ func (c *Context) ChainID() string { return c.env.Block.ChainID }
 // CheckAddress tells what is wrong with an address.
 func (c *Context) CheckAddress(address string) error { return c.host.CheckAddress(address) }
 
-// Attribute adds to the call's own event. Events are public.
+// Attribute adds to the call's own event, which its caller finds in the sealed result and nobody else sees.
 func (c *Context) Attribute(key, value string) {
 	c.response.Attributes = append(c.response.Attributes, Attribute{key, value})
 }
 
-// Emit adds an event. Events are public.
+// Emit adds an event, for the caller alone like the attributes.
 func (c *Context) Emit(kind string, attributes ...Attribute) {
 	c.response.Events = append(c.response.Events, event{kind, append([]Attribute{}, attributes...)})
 }

@@ -83,6 +83,7 @@ func classify(err error) (code string, exit int, next string) {
 	var u *usageError
 	var tx *node.TxError
 	var n net.Error
+	var file *fs.PathError
 	var died *devnet.Died
 	switch {
 	case errors.As(err, &u):
@@ -109,6 +110,8 @@ func classify(err error) (code string, exit int, next string) {
 		return "not-found", exitNotFound, "is it on this chain? phala status"
 	case errors.Is(err, devnet.ErrHomeInUse):
 		return "home-in-use", exitError, ""
+	case errors.As(err, &file): // before net.Error, which the errors of files happen to satisfy
+		return "file", exitError, "name a file that is there and that this account may use"
 	case errors.As(err, &n):
 		return "unreachable", exitNetwork, "is the network running? phala dev starts one"
 	case errors.Is(err, fs.ErrNotExist):

@@ -173,8 +173,11 @@ func (x *Executor) observe(c *cluster, f lightclient.Facts) error {
 			continue
 		}
 		members[i] = w
-		if x.isMe(w) && w.ExpiryHeight > f.Height {
+		switch {
+		case x.isMe(w) && w.ExpiryHeight > f.Height:
 			me = i
+		case w.Worker.Is(x.cfg.Worker()) && !x.isMe(w) && c.keys != nil:
+			x.retire(c)
 		}
 	}
 	c.height, c.info, c.head, c.inbox, c.key, c.set, c.members, c.me = f.Height, info, head, inbox, key, set, members, me
@@ -183,6 +186,14 @@ func (x *Executor) observe(c *cluster, f lightclient.Facts) error {
 		c.keys, c.request = nil, nil
 	}
 	return nil
+}
+
+// retire forgets everything of a cluster: another boot has taken this worker's place (P1), and this one is never coming back.
+func (x *Executor) retire(c *cluster) {
+	c.keys.Wipe()
+	fresh := newCluster(c.id)
+	fresh.roll = c.roll
+	*c = *fresh
 }
 
 func (x *Executor) isMe(w *wire.Worker) bool {

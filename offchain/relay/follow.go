@@ -20,7 +20,7 @@ const (
 // follow brings every header, as soon as it is committed, to the enclave.
 func (s *session) follow() error {
 	next := s.identity.VerifiedHeight + 1
-	mayJump, rewinds := true, 0
+	mayJump := true
 	for newest := range s.cfg.Chain.NewHeights(s.ctx) {
 		if newest > windowSize+next && mayJump {
 			s.log.Info("jumping to recent headers", "from", next, "to", newest-windowSize)
@@ -32,15 +32,6 @@ func (s *session) follow() error {
 			if err != nil {
 				return err
 			}
-			if from := s.rewind.Swap(0); from > 0 && from != next && from <= last {
-				next = from
-				if rewinds++; rewinds > 20 {
-					s.log.Warn("the enclave asks for the same headers again and again", "from", from)
-					pause(s.ctx, time.Second)
-				}
-				continue
-			}
-			rewinds = 0
 			if !refused {
 				s.reached(last)
 				next = last + 1

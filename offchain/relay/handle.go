@@ -21,8 +21,6 @@ func (s *session) handle(out *wire.Out) {
 	switch b := out.Body.(type) {
 	case *wire.Out_NeedValues:
 		s.goTask(func() { s.values(b.NeedValues) })
-	case *wire.Out_NeedBlocks:
-		s.rewind.Store(b.NeedBlocks.From)
 	case *wire.Out_NeedCode:
 		s.goTask(func() { s.codeBytes(b.NeedCode.Id) })
 	case *wire.Out_NeedRecord:

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/cometbft/cometbft/types"
@@ -148,8 +147,7 @@ type session struct {
 	ctx      context.Context // of the session: tasks that the reader starts end with it
 	identity *wire.Identity
 
-	rewind atomic.Uint64 // height that the enclave asked to go back to, 0: none
-	named  chan struct{} // closed once the enclave knows its worker's name
+	named chan struct{} // closed once the enclave knows its worker's name
 
 	mu     sync.Mutex
 	tip    uint64

@@ -78,23 +78,6 @@ func TestARefusedJumpIsWalked(t *testing.T) {
 	})
 }
 
-func TestNeedBlocksGoesBack(t *testing.T) {
-	b := newBench(t, 10)
-	e := startTEE(t, b.socket, executor(1))
-	e.identity.VerifiedHeight = 8
-	asked := false
-	e.answer = func(in *wire.In) []*wire.Out {
-		if isBlocks(in) && !asked {
-			asked = true
-			return []*wire.Out{{Body: &wire.Out_NeedBlocks{NeedBlocks: &wire.NeedBlocks{From: 4}}}}
-		}
-		return nil
-	}
-	e.serve()
-	b.run(t)
-	wait(t, e.got, "the header asked for", func(in *wire.In) bool { return isBlocks(in) && heights(t, in.GetLightBlocks())[0] == 4 })
-}
-
 func TestRegistersServesAndDoesItAgain(t *testing.T) {
 	b := newBench(t, 10)
 	b.chain.clusters = []*wire.Cluster{{Id: 1, Members: []*wire.WorkerRef{{Operator: "pha1other"}}}, {Id: 2, Members: []*wire.WorkerRef{self}}}

@@ -23,6 +23,9 @@ type Node interface {
 	Value(ctx context.Context, height uint64, key *wire.StoreKey) (*wire.StoreValue, error)
 }
 
+// ErrOtherChain: the node's chain does not begin with the genesis where trust starts.
+var ErrOtherChain = errors.New("the genesis is of another chain than the node")
+
 // Chain follows a chain from a genesis and reads its store by proof. Safe for concurrent use.
 type Chain struct {
 	node Node
@@ -52,6 +55,9 @@ func (c *Chain) Head(ctx context.Context) (light.State, error) {
 	if uint64(lb.Height) <= c.state.Height {
 		return c.state, nil
 	}
+	if lb.ChainID != c.state.ChainID {
+		return light.State{}, fmt.Errorf("%w: the node is of %s", ErrOtherChain, lb.ChainID)
+	}
 	if err := c.verify(ctx, lb); err != nil {
 		return light.State{}, err
 	}
@@ -68,6 +74,9 @@ func (c *Chain) verify(ctx context.Context, lb *cmttypes.LightBlock) error {
 	var far cmttypes.ErrNotEnoughVotingPowerSigned
 	mid := c.state.Height + (uint64(lb.Height)-c.state.Height)/2
 	if !errors.As(err, &far) || mid == c.state.Height || mid == uint64(lb.Height) {
+		if c.state.Height == 0 && c.now().Before(c.state.Time.Add(c.opts.TrustingPeriod)) {
+			return fmt.Errorf("%w: %w", ErrOtherChain, err)
+		}
 		return err
 	}
 	between, err := c.node.LightBlock(ctx, mid)

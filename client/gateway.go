@@ -56,7 +56,8 @@ func (c *Client) gateways(ctx context.Context, cluster *wire.Cluster) ([]string,
 }
 
 // Result waits until the input's batch is final, asking one member after another, and checks all that the reply says: it opens
-// with the input's key, its output stands in its batch, and the chain has that batch.
+// with the input's key, its output stands in its batch, and the chain has that batch. A *Failure means that no member can ever
+// give it: the input did not open, or the result is older than what they keep.
 func (c *Client) Result(ctx context.Context, p *Pending) (*Final, error) {
 	v, err := c.Cluster(ctx, p.Cluster)
 	if err != nil {
@@ -69,11 +70,20 @@ func (c *Client) Result(ctx context.Context, p *Pending) (*Final, error) {
 	// Start with another member for each input, so that one that is slow or gone does not slow all of them.
 	start := int(p.Index % uint64(len(all)))
 	var last error
+	lost := 0 // members in a row that will never have it
 	for i := start; ; i++ {
 		url := all[i%len(all)]
 		f, err := c.resultFrom(ctx, url, p)
 		if err == nil {
 			return f, nil
+		}
+		var refused *Failure
+		if errors.As(err, &refused) && (refused.Code == "does-not-open" || refused.Code == "unknown-item") {
+			if lost++; lost == len(all) {
+				return nil, refused // one alone may lie or have just started
+			}
+		} else {
+			lost = 0
 		}
 		if !errors.Is(err, errNotFinal) {
 			last = fmt.Errorf("asking %s: %w", url, err)
@@ -193,7 +203,7 @@ func passing(code string) bool {
 }
 
 func (c *Client) queryFrom(ctx context.Context, url string, v *View, req *wire.QueryRequest) (*Answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 8*time.Second) // a contract may run for 5 s before it is stopped
 	defer cancel()
 	env, key, err := c.sealTo(v, "phala/query/v1", nil, req)
 	if err != nil {

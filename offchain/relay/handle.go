@@ -112,14 +112,29 @@ func (s *session) codeBytes(id []byte) {
 	s.post(&wire.In{Body: &wire.In_Code{Code: &wire.CodeBytes{Id: id, Packed: packed}}})
 }
 
-// keep stores a record. A full disk stops nothing else.
+const (
+	unstored = 256         // records that may wait for room on the disk
+	roomWait = time.Second // before storing is tried again
+)
+
+// keep stores a record. A full disk stops nothing else: the record waits for room, as long as not too many do.
 func (s *session) keep(r *wire.SealedRecord) {
-	id, err := s.cfg.Records.Put(r)
-	if err != nil {
-		s.log.Error("a sealed record is not stored: other members still have it. Make room on the disk", "cluster", r.Cluster, "number", r.Number, "error", err)
-		return
+	defer s.unstored.Add(-1)
+	waits := s.unstored.Add(1) <= unstored
+	for try := 0; s.ctx.Err() == nil; try++ {
+		id, err := s.cfg.Records.Put(r)
+		if err == nil {
+			s.log.Debug("stored a sealed record", "cluster", r.Cluster, "number", r.Number, "id", id)
+			return
+		}
+		if try == 0 {
+			s.log.Error("a sealed record is not stored: other members still have it. Make room on the disk", "cluster", r.Cluster, "number", r.Number, "tried again", waits, "error", err)
+		}
+		if !waits {
+			return
+		}
+		pause(s.ctx, roomWait)
 	}
-	s.log.Debug("stored a sealed record", "cluster", r.Cluster, "number", r.Number, "id", id)
 }
 
 // record looks for a record here and at the other members; an empty ciphertext says that nobody has it.
@@ -140,7 +155,7 @@ func (s *session) record(need *wire.NeedRecord) {
 			s.log.Warn("reading a record", "error", err)
 		}
 		if r = s.peers.record(s.ctx, s.cfg.Worker, need.Cluster, need.Number, hash); r != nil {
-			s.keep(r)
+			s.goTask(func() { s.keep(r) })
 		}
 	}
 	if r == nil {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cometbft/cometbft/types"
@@ -147,7 +148,8 @@ type session struct {
 	ctx      context.Context // of the session: tasks that the reader starts end with it
 	identity *wire.Identity
 
-	named chan struct{} // closed once the enclave knows its worker's name
+	unstored atomic.Int64  // records that are being stored or wait for room
+	named    chan struct{} // closed once the enclave knows its worker's name
 
 	mu     sync.Mutex
 	tip    uint64

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -108,6 +109,10 @@ func classify(err error) (code string, exit int, next string) {
 		return "no-key", exitUsage, "add --from NAME"
 	case errors.Is(err, node.ErrNotFound):
 		return "not-found", exitNotFound, "is it on this chain? phala status"
+	case errors.Is(err, client.ErrOtherChain):
+		return "wrong-chain", exitError, "choose another home with --home, or name this chain's node and genesis with --rpc and --genesis"
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "port-in-use", exitError, "stop what has it, or choose other ports with --port-base"
 	case errors.Is(err, devnet.ErrHomeInUse):
 		return "home-in-use", exitError, ""
 	case errors.As(err, &file): // before net.Error, which the errors of files happen to satisfy

@@ -78,6 +78,11 @@ func newRoot(args []string) (*cobra.Command, error) {
 			if err := client.SetCmdClientContextHandler(ctx, cmd); err != nil {
 				return err
 			}
+			if cmd.Name() == "start" {
+				if err := haveGenesis(cmd); err != nil {
+					return err
+				}
+			}
 			return readNodeConfig(cmd)
 		},
 	}
@@ -107,6 +112,19 @@ func needsModuleCommands(args []string) bool {
 		return true
 	}
 	return true
+}
+
+// haveGenesis refuses to start a node in a folder that holds no chain, before anything is written there.
+func haveGenesis(cmd *cobra.Command) error {
+	home, err := cmd.Flags().GetString(flags.FlagHome)
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(home, "config", "genesis.json")
+	if _, err := os.Stat(file); err != nil {
+		return fmt.Errorf("opening the home: no genesis in %s. Name the chain's home with --home, or make one: phalad init", home)
+	}
+	return nil
 }
 
 // readNodeConfig reads config.toml and app.toml, and writes them with our defaults where they do not exist.

@@ -88,7 +88,7 @@ func open(path string) (net.Listener, error) {
 	}
 	if c, dialErr := net.Dial("unix", path); dialErr == nil {
 		c.Close()
-		return nil, fmt.Errorf("listening on %s: another enclave serves there", path)
+		return nil, fmt.Errorf("listening on %s: another enclave serves there. Stop it, or choose another socket with --listen", path)
 	}
 	if info, statErr := os.Lstat(path); statErr != nil || info.Mode()&fs.ModeSocket == 0 {
 		return nil, fmt.Errorf("listening on %s: %w", path, err)

@@ -122,7 +122,7 @@ func fromConnect(err error) error {
 	case connect.CodeUnavailable:
 		e.Code, e.Next = CodeUnreachable, "Use another member's gateway."
 	case connect.CodeInvalidArgument, connect.CodeResourceExhausted:
-		e.Code = CodeMalformed
+		e.Code, e.Next = CodeMalformed, "Use a client of this version."
 	}
 	return e
 }

@@ -221,7 +221,7 @@ func down() error {
 func (g *Gateway) Deliver(_ context.Context, r *wire.DeliverRequest) (*wire.DeliverResponse, error) {
 	m := r.Message
 	if m == nil || m.Body == nil {
-		return nil, &gatewayrpc.Error{Code: gatewayrpc.CodeMalformed, Message: "there is no message"}
+		return nil, &gatewayrpc.Error{Code: gatewayrpc.CodeMalformed, Message: "there is no message", Next: "Use an offchaind of this version."}
 	}
 	if !m.To.Is(g.cfg.Worker) {
 		return nil, &gatewayrpc.Error{Code: gatewayrpc.CodeWrongWorker, Message: "this is " + g.cfg.Worker.Name() + ", the message is for " + m.To.Name(), Next: "Look for the worker's endpoint on the chain."}

@@ -86,7 +86,7 @@ func (s MsgServer) UploadCode(goCtx context.Context, m *types.MsgUploadCode) (*t
 	k, ctx := s.Keeper, sdk.UnwrapSDKContext(goCtx)
 	code, err := codepack.Unpack(m.Packed)
 	if err != nil {
-		return nil, types.ErrCode.Wrapf("%v", err)
+		return nil, types.ErrCode.Wrapf("%v: pack one WebAssembly module with gzip, as `phala contract upload` does", err)
 	}
 	ctx.GasMeter().ConsumeGas(gasUnpackPerByte*uint64(len(code)), "unpacking code")
 	if err := types.CheckCode(code); err != nil {

@@ -76,7 +76,7 @@ func CheckInput(p *Params, c *wire.Cluster, epoch uint64, sealed *wire.Envelope,
 		return fee, funds, ErrGasClass.Wrapf("gas class %d: want 0 to %d", in.GasClass, len(p.GasClassFees)-1)
 	}
 	if err := seal.Check(sealed); err != nil {
-		return fee, funds, ErrEnvelope.Wrapf("%v", err)
+		return fee, funds, ErrEnvelope.Wrapf("%v: seal the message again with a client of this version", err)
 	}
 	if funds, err = ParseAmount(in.Funds); err != nil {
 		return fee, funds, err

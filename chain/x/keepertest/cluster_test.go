@@ -222,4 +222,6 @@ func TestBatches(t *testing.T) {
 	w.refused(w.commit(old), clustertypes.ErrBatch, "superseded")
 	w.Blocks(20)
 	w.refused(w.commit(old), clustertypes.ErrBatch, "height-too-old")
+	w.Blocks(maxAge)
+	w.refused(w.commit(sign(w.batch(id), bs, 1, 2)), clustertypes.ErrBatch, "expired")
 }

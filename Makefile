@@ -76,7 +76,7 @@ race: ## tests under the race detector, without packages that link the SDK (need
 .PHONY: e2e
 e2e: build liar ## whole networks of the real programs
 	$(call say,e2e,test/...)
-	@PHALA_BIN='$(CURDIR)/bin' $(TEST) -count=1 -p 1 -timeout 20m -v ./test/e2e/... ./test/readme
+	@PHALA_BIN='$(CURDIR)/bin' $(TEST) -count=1 -p 1 -timeout 20m -v ./test/e2e/... ./test/readme ./test/badinput
 	$(call say,e2e,test/cw20)
 	@cd test/cw20 && PHALA_BIN='$(CURDIR)/bin' GOWORK=off $(GO) test -count=1 -timeout 10m -v -run TestConfidentialToken .
 

@@ -1,0 +1,180 @@
+package meter
+
+// pass is what is found out about one function. It is used again for the next.
+type pass struct {
+	stack
+	fn     funcType
+	locals []byte // types, parameters first
+	isSet  []bool // by local
+	set    int    // how many of them
+	groups int    // of declared locals
+	decl   []byte // these groups, as they stand
+	edits  []edit
+	cur    int // the open metered block, among edits
+	blocks int
+	calls  int
+	edges  int // of br_table
+	opened int // blocks and loops
+	passed int // operands of calls, in and out
+	nan32  bool
+	nan64  bool
+}
+
+// edit is one change of a body.
+type edit struct {
+	at   int // before this byte of the module
+	kind editKind
+	arg  int64
+}
+
+type editKind uint8
+
+const (
+	charge      editKind = iota // arg is the cost of a metered block
+	chargeCheck                 // the same, and it must trap if no gas is left
+	chargePages                 // for memory.grow, which follows
+	chargeBytes                 // for memory.copy or memory.fill, which follows
+	leaveBody                   // replace a return by a branch over arg labels
+	tableZero                   // replace arg bytes that say table 0 by one
+	canon32                     // make a NaN canonical
+	canon64
+)
+
+// code1 reads one body and adds the new one to m.code.
+func (m *module) code1() {
+	r := &m.r
+	i := len(m.out.Imports) + m.out.Report.Functions
+	if i >= len(m.funcs) {
+		r.fail(r.off, "a body without a function")
+		return
+	}
+	at := r.off
+	size := r.u32()
+	if uint64(size) > uint64(m.cfg.Limits.Body) || uint64(size) > uint64(r.end-r.off) {
+		r.fail(at, "body of %d bytes, at most %d are allowed and %d left", size, m.cfg.Limits.Body, r.end-r.off)
+		return
+	}
+	whole := r.end
+	r.end = r.off + int(size)
+	m.begin(m.types[m.funcs[i]])
+	start := r.off
+	for len(m.pass.ctl) > 0 && r.err == nil {
+		m.instruction()
+	}
+	if r.err == nil && r.off != r.end {
+		r.fail(r.off, "%d bytes after the end of a body", r.end-r.off)
+	}
+	if r.err != nil {
+		return
+	}
+	slots := m.weigh(at, r.end-start)
+	m.emit(start, r.end, slots)
+	r.end = whole
+	m.out.Report.Functions++
+}
+
+// begin reads the locals and opens the function's frame.
+func (m *module) begin(t funcType) {
+	r, p := &m.r, &m.pass
+	p.reset()
+	p.r = r
+	*p = pass{stack: p.stack, fn: t, locals: append(p.locals[:0], t.params...), isSet: p.isSet[:0], edits: p.edits[:0]}
+	at := r.off
+	p.groups = r.count(r.end-r.off, "groups of locals")
+	start := r.off
+	for i := 0; i < p.groups && r.err == nil; i++ {
+		n := r.u32()
+		typ := r.valueType()
+		if uint64(n)+uint64(len(p.locals)) > uint64(m.cfg.Limits.Locals) {
+			r.fail(at, "more than %d locals", m.cfg.Limits.Locals)
+			return
+		}
+		for range n {
+			p.locals = append(p.locals, typ)
+		}
+	}
+	if r.err != nil {
+		return
+	}
+	p.decl = r.b[start:r.off]
+	for range p.locals {
+		p.isSet = append(p.isSet, false)
+	}
+	p.open(opBlock, nil, t.results)
+	p.top().targeted = true // its end is where all returns lead
+	p.next(chargeCheck)
+}
+
+// next begins a metered block here.
+func (p *pass) next(kind editKind) {
+	if p.blocks > 0 && kind == charge {
+		if e := &p.edits[len(p.edits)-1]; p.cur == len(p.edits)-1 && e.at == p.r.off && e.arg == 0 {
+			return // the open one is still empty
+		}
+	}
+	p.cur = len(p.edits)
+	p.edits = append(p.edits, edit{at: p.r.off, kind: kind})
+	p.blocks++
+}
+
+func (p *pass) edit(at int, kind editKind, arg int64) {
+	p.edits = append(p.edits, edit{at, kind, arg})
+}
+
+// cost charges an instruction to the open block.
+func (m *module) cost(c Class) {
+	if p := &m.pass; !p.dead() {
+		p.edits[p.cur].arg += m.cfg.Table.Cost[c]
+	}
+}
+
+// merged counts the values that may differ by the way to the label of f: its
+// operands, each local set within, the mutable globals, gas, depth and the two
+// the compiler keeps about memory.
+func (m *module) merged(f *frame, operands []byte) {
+	m.pass.joins += len(operands) + min(f.sets, m.pass.set) + len(m.out.Globals) + 4
+}
+
+// weigh gives the function's slots of stack and holds its size against the
+// limits. size is that of the instructions.
+func (m *module) weigh(at, size int) int {
+	p, lim, rep := &m.pass, &m.cfg.Limits, &m.out.Report
+	globals, graph := len(m.out.Globals), p.blocks+p.opened+p.edges
+	// The compiler gives every value that has to wait in memory a slot of its
+	// own and never reuses one: what the instructions make (no more than they
+	// have bytes, with a surplus for those injected), what calls make it load
+	// again, and what is merged. The constant is for saved registers.
+	slots := 64 + len(p.locals) + p.highest + size + 4*len(p.edits) +
+		p.calls*(globals+4) + p.passed + p.joins
+	overrun := int64(0)
+	for _, e := range p.edits {
+		if e.kind <= chargeCheck {
+			overrun += max(e.arg, 1)
+		}
+	}
+	for _, v := range []struct {
+		got, limit int
+		seen       *int
+		what       string
+	}{
+		{size, lim.Body, &rep.MaxBody, "bytes"},
+		{len(p.locals), lim.Locals, &rep.MaxLocals, "locals"},
+		{p.blocks, lim.Blocks, &rep.MaxBlocks, "metered blocks"},
+		{graph, lim.Graph, &rep.MaxGraph, "blocks, loops and targets"},
+		{p.deepest, lim.Nesting, &rep.MaxNesting, "levels of nesting"},
+		{p.deepestLoops, lim.Loops, &rep.MaxLoops, "loops within one another"},
+		{p.highest, 1 << 30, &rep.MaxHeight, "operands"},
+		{p.blocks * (len(p.locals) + globals), lim.Work, &rep.MaxWork, "metered blocks × variables"},
+		{p.edges * (len(p.locals) + globals), lim.Edges, &rep.MaxEdges, "targets of br_table × variables"},
+		{slots, lim.Slots, &rep.MaxSlots, "slots of stack"},
+	} {
+		if v.got > v.limit {
+			m.r.fail(at, "a function has %d %s, at most %d are allowed", v.got, v.what, v.limit)
+		}
+		*v.seen = max(*v.seen, v.got)
+	}
+	rep.Blocks += p.blocks
+	rep.MaxOverrun = max(rep.MaxOverrun, overrun)
+	m.out.DeployGas += int64(graph) * int64(graph) * m.cfg.Table.Cost[DeployBlock]
+	return slots
+}

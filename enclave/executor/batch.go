@@ -35,6 +35,7 @@ type job struct {
 	view    uint64
 	first   uint64
 	items   []*wire.InboxItem // by index, from first on, without gaps
+	slow    map[uint64]bool   // items whose contract was stopped by the clock: not run again for each view; nil: run all
 }
 
 // outcome is what one input came to.

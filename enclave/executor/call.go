@@ -158,6 +158,9 @@ func (c *call) run(ctx context.Context, step *state.Editor, meta *wire.Contract,
 		credit(step, balanceKey(address.Encode(meta.Address)), amount)
 		info.Funds = []engine.Coin{{Denom: denom, Amount: amount.String()}}
 	}
+	if c.job.slow[c.item.Index] {
+		return contractFailure(meta, &engine.TrapError{Entry: entry, Timeout: true})
+	}
 	place := c.place
 	out, err := c.x.engine.Run(ctx, code, engine.Call{
 		Entry: entry,
@@ -173,6 +176,10 @@ func (c *call) run(ctx context.Context, step *state.Editor, meta *wire.Contract,
 		Store: step.Space(storageKey(meta.Address)),
 	})
 	if err != nil {
+		var trap *engine.TrapError
+		if errors.As(err, &trap) && trap.Timeout && c.job.slow != nil {
+			c.job.slow[c.item.Index] = true
+		}
 		return contractFailure(meta, err)
 	}
 	for _, m := range out.Response.Messages {

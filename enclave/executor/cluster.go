@@ -43,6 +43,7 @@ type cluster struct {
 	candidates map[string]*candidate // of batch final.number+1, by hash
 	signed     map[uint64][]byte     // hash signed, by view; empty: judged and not signed
 	votes      map[string]*tally
+	slow       map[uint64]bool // see job
 	held       []*wire.Proposal
 	results    results
 
@@ -56,7 +57,7 @@ func newCluster(id uint64) *cluster {
 	return &cluster{
 		id: id, me: -1,
 		items: map[uint64]*wire.InboxItem{}, batches: map[uint64]*wire.CommittedBatch{}, wanted: map[string]*wire.StoreKey{},
-		final: genesisSnapshot(), candidates: map[string]*candidate{}, signed: map[uint64][]byte{}, votes: map[string]*tally{},
+		final: genesisSnapshot(), candidates: map[string]*candidate{}, signed: map[uint64][]byte{}, votes: map[string]*tally{}, slow: map[uint64]bool{},
 		restoring: true, records: map[uint64]*wire.SealedRecord{}, asked: map[uint64]uint64{},
 	}
 }

@@ -64,7 +64,7 @@ func (x *Executor) propose(ctx context.Context, c *cluster) error {
 	if !ok {
 		return fmt.Errorf("height %d is not kept any more", c.height)
 	}
-	cand, err := x.execute(ctx, job{cluster: c.info, keys: c.keys, prev: c.final, at: at, view: view, first: c.head.InboxNext, items: items})
+	cand, err := x.execute(ctx, job{cluster: c.info, keys: c.keys, prev: c.final, at: at, view: view, first: c.head.InboxNext, items: items, slow: c.slow})
 	if err != nil {
 		return err
 	}
@@ -181,7 +181,7 @@ func (x *Executor) vote(ctx context.Context, c *cluster, p *wire.Proposal) error
 	if !ok {
 		return fmt.Errorf("voting on batch %d: height %d is not kept any more", b.Number, b.ChainHeight)
 	}
-	cand, err := x.execute(ctx, job{cluster: c.info, keys: c.keys, prev: c.final, at: at, view: b.View, first: b.InboxFirst, items: items})
+	cand, err := x.execute(ctx, job{cluster: c.info, keys: c.keys, prev: c.final, at: at, view: b.View, first: b.InboxFirst, items: items, slow: c.slow})
 	if err != nil {
 		var code *needCode
 		if errors.As(err, &code) {
@@ -330,5 +330,6 @@ func (c *cluster) moveTo(s snapshot, b *wire.Batch) {
 	delete(c.batches, b.Number)
 	for i := b.InboxFirst; i < b.InboxFirst+uint64(b.InboxCount); i++ {
 		delete(c.items, i)
+		delete(c.slow, i)
 	}
 }

@@ -45,7 +45,7 @@ func (w *world) contracts() {
 			if code := w.failure(w.alice, in); code != row.code {
 				w.t.Errorf("%q, want %q", code, row.code)
 			}
-			if took := time.Since(began); took > 40*time.Second {
+			if took := time.Since(began); took > 30*time.Second {
 				w.t.Errorf("it took %s", took)
 			}
 			if row.to == fresh {

@@ -80,6 +80,9 @@ func (d Duration) MarshalJSON() ([]byte, error) {
 // ErrHomeInUse: the folder holds a network already.
 var ErrHomeInUse = errors.New("holds a network already")
 
+// defaultExecutors of a network.
+const defaultExecutors = 3
+
 // programs that a network needs.
 var programs = []string{"phalad", "pruntime", "offchaind"}
 
@@ -91,7 +94,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.BlockTime = 500 * time.Millisecond
 	}
 	if c.Executors == 0 {
-		c.Executors = 3
+		c.Executors = defaultExecutors
 	}
 	if c.Members == 0 || c.Members > c.Executors {
 		c.Members = c.Executors

@@ -1,10 +1,13 @@
 package devnet
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"syscall"
 )
 
 // Ports of a network, as in docs/protocol.md.
@@ -45,6 +48,30 @@ func FreeBase(executors int) (int, error) {
 		}
 	}
 	return 0, fmt.Errorf("no %d free ports in a row on 127.0.0.1", 5+executors)
+}
+
+// StartFree is Start on ports that are free, whatever cfg.PortBase says. with, unless nil, is told the ports first and may change
+// what depends on them. A port that somebody else takes meanwhile only means another try.
+func StartFree(ctx context.Context, cfg Config, with func(*Config, Ports) error) (*Network, error) {
+	executors := cfg.Executors
+	if executors == 0 {
+		executors = defaultExecutors
+	}
+	for try := 0; ; try++ {
+		var err error
+		if cfg.PortBase, err = FreeBase(executors); err != nil {
+			return nil, err
+		}
+		if with != nil {
+			if err := with(&cfg, PortsAt(cfg.PortBase, executors)); err != nil {
+				return nil, err
+			}
+		}
+		n, err := Start(ctx, cfg)
+		if err == nil || try == 4 || !errors.Is(err, syscall.EADDRINUSE) {
+			return n, err
+		}
+	}
 }
 
 // checkPorts fails before anything is started if a port is taken.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,14 +43,13 @@ The TEE is simulated: it proves and protects nothing. All accounts are public te
 			if !asJSON && e.output == "text" {
 				cfg.Progress = func(s string) { e.say("  … %s", s) }
 			}
+			start := devnet.Start
 			if freePorts {
-				base, err := devnet.FreeBase(3)
-				if err != nil {
-					return err
+				start = func(ctx context.Context, cfg devnet.Config) (*devnet.Network, error) {
+					return devnet.StartFree(ctx, cfg, nil)
 				}
-				cfg.PortBase = base
 			}
-			n, err := devnet.Start(ctx, cfg)
+			n, err := start(ctx, cfg)
 			if err != nil {
 				return err
 			}

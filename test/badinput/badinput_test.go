@@ -95,9 +95,7 @@ func TestBadInput(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 6*time.Minute)
 	defer cancel()
-	base, err := devnet.FreeBase(3)
-	check(t, err)
-	n, err := devnet.Start(ctx, devnet.Config{Home: filepath.Join(t.TempDir(), "net"), Bin: bin, PortBase: base, BlockTime: 250 * time.Millisecond})
+	n, err := devnet.StartFree(ctx, devnet.Config{Home: filepath.Join(t.TempDir(), "net"), Bin: bin, BlockTime: 250 * time.Millisecond}, nil)
 	check(t, err)
 	t.Cleanup(n.Stop)
 	w := &world{t: t, ctx: ctx, net: n}

@@ -33,11 +33,7 @@ func network(bin string, calls int) group {
 		if err != nil {
 			return err
 		}
-		base, err := devnet.FreeBase(3)
-		if err != nil {
-			return err
-		}
-		n, err := devnet.Start(ctx, devnet.Config{Home: filepath.Join(home, "net"), Bin: bin, PortBase: base})
+		n, err := devnet.StartFree(ctx, devnet.Config{Home: filepath.Join(home, "net"), Bin: bin}, nil)
 		if err != nil {
 			return err
 		}

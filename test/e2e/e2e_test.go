@@ -219,12 +219,8 @@ func TestDevCommand(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("networks are tested on Linux")
 	}
-	base, err := devnet.FreeBase(3)
-	if err != nil {
-		t.Fatal(err)
-	}
 	home := filepath.Join(t.TempDir(), "home")
-	cmd := exec.Command(filepath.Join(bin, "phala"), "dev", "--home", home, "--json", "--port-base", strconv.Itoa(base))
+	cmd := exec.Command(filepath.Join(bin, "phala"), "dev", "--home", home, "--json", "--free-ports")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -236,6 +232,8 @@ func TestDevCommand(t *testing.T) {
 	defer cmd.Process.Kill()
 	var ready struct {
 		TEE      string           `json:"tee"`
+		RPC      string           `json:"rpc"`
+		REST     string           `json:"rest"`
 		Gateways []string         `json:"gateways"`
 		Accounts []devnet.Account `json:"accounts"`
 	}
@@ -251,8 +249,8 @@ func TestDevCommand(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("after Ctrl-C: %v", err)
 	}
-	for i := range 8 {
-		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(base+i))
+	for _, was := range append(ready.Gateways, ready.RPC, ready.REST) {
+		l, err := net.Listen("tcp", strings.TrimPrefix(was, "http://"))
 		if err != nil {
 			t.Errorf("something still listens: %v", err)
 			continue

@@ -79,13 +79,9 @@ func TestP04_PublishBeforeRelease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	base, err := devnet.FreeBase(3)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var drop *dropper
-	n, err := devnet.Start(ctx, devnet.Config{
-		Home: filepath.Join(t.TempDir(), "net"), Bin: bin, PortBase: base, BlockTime: 300 * time.Millisecond,
+	n, err := devnet.StartFree(ctx, devnet.Config{
+		Home: filepath.Join(t.TempDir(), "net"), Bin: bin, BlockTime: 300 * time.Millisecond,
 		NodeFor: func(rpc string) string {
 			if drop == nil {
 				if drop, err = newDropper(rpc); err != nil {
@@ -94,7 +90,7 @@ func TestP04_PublishBeforeRelease(t *testing.T) {
 			}
 			return drop.URL
 		},
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/phala-go/phala/client/node"
-	"github.com/phala-go/phala/core/settle"
 	"github.com/phala-go/phala/core/wire"
 	"github.com/phala-go/phala/devnet"
 )
@@ -28,6 +27,7 @@ import (
 type Liar struct {
 	Index int // among the executors
 
+	held      atomic.Uint64 // cluster in which only the liar's proposals come through; 0: none
 	mu        sync.Mutex
 	proposals []*wire.Proposal
 	servers   []*http.Server
@@ -46,16 +46,13 @@ func StartNetwork(ctx context.Context, home, bin string) (*devnet.Network, *Liar
 		cfg.Executors, cfg.Members = honest+1, honest
 		cfg.Pruntimes = map[int]string{l.Index: program}
 	}
-	var err error
-	if cfg.PortBase, err = devnet.FreeBase(cfg.Executors); err != nil {
-		return nil, nil, err
-	}
-	if l != nil {
-		if cfg.Endpoints, err = l.listen(devnet.PortsAt(cfg.PortBase, cfg.Executors).Executors[:honest]); err != nil {
-			return nil, nil, err
+	n, err := devnet.StartFree(ctx, cfg, func(cfg *devnet.Config, p devnet.Ports) (err error) {
+		if l != nil {
+			l.Close()
+			cfg.Endpoints, err = l.listen(p.Executors[:honest])
 		}
-	}
-	n, err := devnet.Start(ctx, cfg)
+		return err
+	})
 	if err != nil {
 		l.Close()
 		return nil, nil, err
@@ -89,7 +86,10 @@ func (l *Liar) listen(ports []int) (endpoints []string, err error) {
 					w.WriteHeader(http.StatusBadRequest)
 					return
 				}
-				l.hear(body)
+				if !l.hear(body) {
+					w.WriteHeader(http.StatusBadGateway)
+					return
+				}
 				r.Body = io.NopCloser(bytes.NewReader(body))
 			}
 			proxy.ServeHTTP(w, r)
@@ -101,29 +101,36 @@ func (l *Liar) listen(ports []int) (endpoints []string, err error) {
 	return endpoints, nil
 }
 
-func (l *Liar) hear(body []byte) {
+// hear keeps a proposal, and says whether it comes through.
+func (l *Liar) hear(body []byte) bool {
 	var r wire.DeliverRequest
 	if r.Unmarshal(body) != nil || r.Message.GetProposal() == nil {
-		return
+		return true
 	}
+	p := r.Message.GetProposal()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.proposals = append(l.proposals, r.Message.GetProposal())
+	l.proposals = append(l.proposals, p)
+	return p.Signature.GetMember() == liarMember || p.Batch.GetCluster() != l.held.Load()
 }
 
-// proposal is the newest one of a member of a cluster.
-func (l *Liar) proposal(cluster uint64, member uint32) *wire.Proposal {
+// liarMember is the liar's place in its cluster.
+const liarMember = 0
+
+// lie is the liar's newest proposal in a cluster.
+func (l *Liar) lie(cluster uint64) *wire.Proposal {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := len(l.proposals) - 1; i >= 0; i-- {
-		if p := l.proposals[i]; p.Batch.GetCluster() == cluster && p.Signature.GetMember() == member {
+		if p := l.proposals[i]; p.Batch.GetCluster() == cluster && p.Signature.GetMember() == liarMember {
 			return p
 		}
 	}
 	return nil
 }
 
-// lied makes a cluster of the liar and the two executors that live, and gives it a first input in the liar's turn.
+// lied makes a cluster of the liar and the two executors that live, and gives it a first input. The liar's host holds back what
+// the others propose until its own enclave has had its turn: a host may starve, and so the lie always comes first.
 func (s *story) lied(ctx context.Context) error {
 	members := []*wire.WorkerRef{s.Network.Executor(s.Liar.Index)}
 	for i := range honest {
@@ -135,19 +142,11 @@ func (s *story) lied(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	v, err := s.seller.WaitCluster(ctx, id)
-	if err != nil {
+	if _, err := s.seller.WaitCluster(ctx, id); err != nil {
 		return err
 	}
-	// The liar, member 0, leads the first batch in views 2, 5, 8, …: an input that is sent now is executed two blocks on.
-	const turn, cycle = 2*settle.ViewBlocks - 2, honest * settle.ViewBlocks
-	at := v.Cluster.CreatedHeight + turn
-	for at <= v.Height {
-		at += cycle
-	}
-	if _, err := s.seller.Chain.WaitHeight(ctx, at); err != nil {
-		return err
-	}
+	s.Liar.held.Store(id)
+	defer s.Liar.held.Store(0)
 	first := s.Network.Cluster
 	s.Network.Cluster = id
 	defer func() { s.Network.Cluster = first }()
@@ -159,12 +158,13 @@ func (s *story) lied(ctx context.Context) error {
 	}
 	got := make(chan caught, 1)
 	var said atomic.Pointer[error] // of the last lie that was not refused for its signatures
-	watch, stop := context.WithCancel(ctx)
+	watch, stop := context.WithTimeout(ctx, 30*time.Second)
 	defer stop()
 	go func() {
+		defer s.Liar.held.Store(0)
 		var last *wire.Proposal
 		for sleep(watch, 20*time.Millisecond) {
-			lie := s.Liar.proposal(id, 0)
+			lie := s.Liar.lie(id)
 			if lie == nil || lie == last {
 				continue
 			}
@@ -184,7 +184,7 @@ func (s *story) lied(ctx context.Context) error {
 	select {
 	case c := <-got:
 		return s.exposed(ctx, c.lie, c.refused)
-	case <-time.After(10 * time.Second):
+	case <-watch.Done():
 	}
 	if err := said.Load(); err != nil {
 		return fmt.Errorf("no lie was refused for its signatures, but: %w", *err)

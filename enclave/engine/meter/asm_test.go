@@ -2,6 +2,8 @@ package meter
 
 import "slices"
 
+const opI32Add = 0x6a
+
 // wat assembles modules by hand. The zero value is a module with one memory,
 // one table and one exported function "f" of type () -> () that does nothing.
 type wat struct {

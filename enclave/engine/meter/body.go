@@ -3,21 +3,22 @@ package meter
 // pass is what is found out about one function. It is used again for the next.
 type pass struct {
 	stack
-	fn     funcType
-	locals []byte // types, parameters first
-	isSet  []bool // by local
-	set    int    // how many of them
-	groups int    // of declared locals
-	decl   []byte // these groups, as they stand
-	edits  []edit
-	cur    int // the open metered block, among edits
-	blocks int
-	calls  int
-	edges  int // of br_table
-	opened int // blocks and loops
-	passed int // operands of calls, in and out
-	nan32  bool
-	nan64  bool
+	fn       funcType
+	locals   []byte // types, parameters first
+	isSet    []bool // by local
+	set      int    // how many of them
+	groups   int    // of declared locals
+	decl     []byte // these groups, as they stand
+	edits    []edit
+	cur      int // the open metered block, among edits
+	blocks   int
+	calls    int
+	indirect int // of them
+	edges    int // of br_table
+	opened   int // blocks and loops
+	passed   int // operands of calls, in and out
+	nan32    bool
+	nan64    bool
 }
 
 // edit is one change of a body.
@@ -139,14 +140,15 @@ func (m *module) merged(f *frame, operands []byte) {
 // limits. size is that of the instructions.
 func (m *module) weigh(at, size int) int {
 	p, lim, rep := &m.pass, &m.cfg.Limits, &m.out.Report
-	globals, graph := len(m.out.Globals), p.blocks+p.opened+p.edges
+	globals, graph := len(m.out.Globals), p.blocks+p.opened+p.edges+p.indirect
+	work := p.blocks*(len(p.locals)+globals) + p.calls*globals
 	// The compiler gives every value that has to wait in memory a slot of its
 	// own and never reuses one: what the instructions make (no more than they
 	// have bytes, with a surplus for those injected), what calls make it load
 	// again, and what is merged. The constant is for saved registers.
 	slots := 64 + len(p.locals) + p.highest + size + 4*len(p.edits) +
 		p.calls*(globals+4) + p.passed + p.joins
-	overrun := int64(0)
+	overrun := int64(p.calls) * smallCost
 	for _, e := range p.edits {
 		if e.kind <= chargeCheck {
 			overrun += max(e.arg, 1)
@@ -160,11 +162,11 @@ func (m *module) weigh(at, size int) int {
 		{size, lim.Body, &rep.MaxBody, "bytes"},
 		{len(p.locals), lim.Locals, &rep.MaxLocals, "locals"},
 		{p.blocks, lim.Blocks, &rep.MaxBlocks, "metered blocks"},
-		{graph, lim.Graph, &rep.MaxGraph, "blocks, loops and targets"},
+		{graph, lim.Graph, &rep.MaxGraph, "blocks, loops, targets and indirect calls"},
 		{p.deepest, lim.Nesting, &rep.MaxNesting, "levels of nesting"},
 		{p.deepestLoops, lim.Loops, &rep.MaxLoops, "loops within one another"},
 		{p.highest, 1 << 30, &rep.MaxHeight, "operands"},
-		{p.blocks * (len(p.locals) + globals), lim.Work, &rep.MaxWork, "metered blocks × variables"},
+		{work, lim.Work, &rep.MaxWork, "metered blocks × variables"},
 		{p.edges * (len(p.locals) + globals), lim.Edges, &rep.MaxEdges, "targets of br_table × variables"},
 		{slots, lim.Slots, &rep.MaxSlots, "slots of stack"},
 	} {
@@ -175,6 +177,7 @@ func (m *module) weigh(at, size int) int {
 	}
 	rep.Blocks += p.blocks
 	rep.MaxOverrun = max(rep.MaxOverrun, overrun)
-	m.out.DeployGas += int64(graph) * int64(graph) * m.cfg.Table.Cost[DeployBlock]
+	cost := &m.cfg.Table.Cost
+	m.out.DeployGas += int64(graph)*int64(graph)*cost[DeployGraph] + int64(work)*cost[DeployWork]
 	return slots
 }

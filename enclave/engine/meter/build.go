@@ -16,7 +16,7 @@ func (m *module) build() []byte {
 	}
 	globals = append(globals,
 		i64, 1, opI64Const, 0, opEnd, // gas: nothing runs before the host has given some
-		i32, 1, opI32Const, 0, opEnd) // depth
+		i64, 1, opI64Const, 0, opEnd) // depth
 	export := func(name string, global uint32) {
 		exports = append(exports, vec([]byte(name))...)
 		exports = appendU32(append(exports, byte(KindGlobal)), global)

@@ -83,13 +83,13 @@ func TestDepth(t *testing.T) {
 		// must have asked for more slots than the stack really had.
 		_, inst = start(t, rt, w.bytes())
 		set(inst, 1<<50)
-		inst.ExportedGlobal(DepthGlobal).(api.MutableGlobal).Set(math.MaxInt32)
+		inst.ExportedGlobal(DepthGlobal).(api.MutableGlobal).Set(math.MaxInt64)
 		_, err = inst.ExportedFunction("f").Call(context.Background())
 		_, depth := left(inst)
 		if err == nil || !strings.Contains(err.Error(), "stack overflow") {
 			t.Errorf("%s: no overflow to compare with: %v", name, firstLine(err))
 		}
-		used := math.MaxInt32 - int64(int32(depth))
+		used := int64(math.MaxInt64) - int64(depth)
 		if used < 50_000_000/8 {
 			t.Errorf("%s: its frames are larger than its slots: %d were asked for until 50 MB were full", name, used)
 		}
@@ -116,8 +116,8 @@ func TestDepthReturned(t *testing.T) {
 			_, inst := start(t, rt, w.bytes())
 			set(inst, 1000)
 			out, err := inst.ExportedFunction("f").Call(context.Background())
-			if _, depth := left(inst); err != nil || uint32(depth) != StackSlots || len(out) == 2 && out[0] != 1 {
-				t.Errorf("%s: %v, %v, depth %d", name, out, err, uint32(depth))
+			if _, depth := left(inst); err != nil || depth != StackSlots || len(out) == 2 && out[0] != 1 {
+				t.Errorf("%s: %v, %v, depth %d", name, out, err, depth)
 			}
 		}
 	})
@@ -128,9 +128,31 @@ func TestSlots(t *testing.T) {
 	if testing.Short() {
 		t.Skip("fills the native stack many times")
 	}
-	rnd := rand.New(rand.NewPCG(1, 2))
 	worst := math.Inf(1)
-	for range 25 {
+	for _, code := range randomBodies(25) {
+		rt := wazero.NewRuntimeWithConfig(context.Background(), wazero.NewRuntimeConfigCompiler().WithCoreFeatures(features()))
+		_, inst := start(t, rt, code)
+		set(inst, 1<<50)
+		inst.ExportedGlobal(DepthGlobal).(api.MutableGlobal).Set(math.MaxInt64)
+		_, err := inst.ExportedFunction("f").Call(context.Background())
+		if err == nil || !strings.Contains(err.Error(), "stack overflow") {
+			t.Fatalf("no overflow: %v", err)
+		}
+		_, depth := left(inst)
+		worst = min(worst, float64(math.MaxInt64-int64(depth))*8/50e6)
+		rt.Close(context.Background())
+	}
+	if worst < 1 {
+		t.Errorf("a frame is %.2f times as large as its slots", 1/worst)
+	}
+	t.Logf("the tightest bound is %.2f times the frame", worst)
+}
+
+// randomBodies makes modules whose f does something with its locals and the
+// memory, within blocks and loops, and then calls itself.
+func randomBodies(n int) (out [][]byte) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for range n {
 		const locals = 16
 		var body []byte
 		open := 0
@@ -163,20 +185,7 @@ func TestSlots(t *testing.T) {
 		}
 		w := wat{types: []funcType{{results: []byte{i32}}}, locals: []byte{1, locals, i32}, body: append(body, opI32Const, 0),
 			more: [][]byte{cat([]byte{0}, i32c(0), []byte{opEnd})}}
-		rt := wazero.NewRuntimeWithConfig(context.Background(), wazero.NewRuntimeConfigCompiler().WithCoreFeatures(features()))
-		_, inst := start(t, rt, w.bytes())
-		set(inst, 1<<50)
-		inst.ExportedGlobal(DepthGlobal).(api.MutableGlobal).Set(math.MaxInt32)
-		_, err := inst.ExportedFunction("f").Call(context.Background())
-		if err == nil || !strings.Contains(err.Error(), "stack overflow") {
-			t.Fatalf("no overflow: %v", err)
-		}
-		_, depth := left(inst)
-		worst = min(worst, float64(math.MaxInt32-int64(int32(depth)))*8/50e6)
-		rt.Close(context.Background())
+		out = append(out, w.bytes())
 	}
-	if worst < 1 {
-		t.Errorf("a frame is %.2f times as large as its slots", 1/worst)
-	}
-	t.Logf("the tightest bound is %.2f times the frame", worst)
+	return out
 }

@@ -20,10 +20,11 @@
 //   - GasGlobal, an i64: the gas left. Every metered block subtracts its cost
 //     when it is entered. Function entries and loop heads then trap if it is
 //     negative, as do memory.grow, memory.copy and memory.fill, which also
-//     charge for the amount they move. Between two checks lies at most one
-//     acyclic path through one function, so a call overruns its limit by no
-//     more than Report.MaxOverrun.
-//   - DepthGlobal, an i32: the stack left, in slots of eight bytes. A function
+//     charge for the amount they move; only functions that end at once do not
+//     look. Between two checks lies at most one acyclic path through one
+//     function and such short ones, so a call overruns its limit by no more
+//     than Report.MaxOverrun.
+//   - DepthGlobal, an i64: the stack left, in slots of eight bytes. A function
 //     that calls others takes the most native stack it can need and traps if
 //     none is left; each of its exits gives it back.
 //   - all mutable globals of the module, Module.Globals, for a host that

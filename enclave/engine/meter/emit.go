@@ -24,17 +24,27 @@ func (m *module) emit(start, end, slots int) {
 	if p.nan64 {
 		b = append(b, 1, f64)
 	}
+	// The first edit is what the function's entry costs.
+	b = m.charge(b, m.gasGlobal(), max(p.edits[0].arg, 1))
 	if deep {
-		b = m.enter(b, int64(slots))
+		b = m.charge(b, m.depthGlobal(), int64(slots))
+		b = m.check(b, true)
 		b = m.open(b, p.fn.results)
+	} else if !p.small() {
+		b = m.check(b, false)
 	}
 	at := start
-	for _, e := range p.edits {
+	for _, e := range p.edits[1:] {
 		b = append(b, m.r.b[at:e.at]...)
 		at = e.at
 		switch e.kind {
-		case charge, chargeCheck:
-			b = m.charge(b, e)
+		case charge:
+			if e.arg > 0 {
+				b = m.charge(b, m.gasGlobal(), e.arg)
+			}
+		case chargeCheck:
+			b = m.charge(b, m.gasGlobal(), max(e.arg, 1)) // a loop must not be free
+			b = m.check(b, false)
 		case chargePages:
 			b = appendU32(append(b, opCall), m.helper(0))
 		case chargeBytes:
@@ -56,14 +66,30 @@ func (m *module) emit(start, end, slots int) {
 	}
 	b = append(b, m.r.b[at:end]...)
 	if deep { // the original end closes the block
-		b = appendU32(append(b, opGlobalGet), m.depthGlobal())
-		b = appendS64(append(b, opI32Const), int64(slots))
-		b = appendU32(append(b, opI32Add, opGlobalSet), m.depthGlobal())
+		b = m.charge(b, m.depthGlobal(), -int64(slots))
 		b = append(b, opEnd)
 	}
 	m.scratch = b
 	m.code = append(appendU32(m.code, uint32(len(b))), b...)
 }
+
+// small tells whether a function is too short to look at the gas: it calls
+// nothing, has no loop and costs little. Its caller looks again soon.
+func (p *pass) small() bool {
+	total := int64(0)
+	for _, e := range p.edits {
+		if e.kind == chargeCheck && e.at != p.edits[0].at || e.kind == chargePages || e.kind == chargeBytes {
+			return false
+		}
+		if e.kind <= chargeCheck {
+			total += e.arg
+		}
+	}
+	return p.calls == 0 && total <= smallCost
+}
+
+// smallCost bounds by how much each call in a path adds to its overrun.
+const smallCost = 256
 
 // freeSlots is how much stack a function without calls has for nothing; the
 // distance between StackSlots and what the runtime has covers it.
@@ -74,15 +100,6 @@ func (m *module) depthGlobal() uint32 { return uint32(len(m.globals)) + 1 }
 
 // helper is the index of an injected function: 0 charges pages, 1 bytes.
 func (m *module) helper(i uint32) uint32 { return uint32(len(m.funcs)) + i }
-
-// enter takes stack and traps if there is none.
-func (m *module) enter(b []byte, slots int64) []byte {
-	b = appendU32(append(b, opGlobalGet), m.depthGlobal())
-	b = appendS64(append(b, opI32Const), slots)
-	b = appendU32(append(b, opI32Sub, opGlobalSet), m.depthGlobal())
-	b = appendU32(append(b, opGlobalGet), m.depthGlobal())
-	return append(b, opI32Const, 0, opI32LtS, opIf, 0x40, opUnreachable, opEnd)
-}
 
 // open begins a block that gives what the function gives.
 func (m *module) open(b, results []byte) []byte {
@@ -96,24 +113,21 @@ func (m *module) open(b, results []byte) []byte {
 	return appendS64(b, int64(m.typeIndex(funcType{nil, results})))
 }
 
-func (m *module) charge(b []byte, e edit) []byte {
-	if e.kind == chargeCheck {
-		e.arg = max(e.arg, 1) // a loop must not be free
-	} else if e.arg == 0 {
-		return b
-	}
-	b = appendU32(append(b, opGlobalGet), m.gasGlobal())
-	b = appendS64(append(b, opI64Const), e.arg)
-	b = appendU32(append(b, opI64Sub, opGlobalSet), m.gasGlobal())
-	if e.kind == chargeCheck {
-		b = m.check(b)
-	}
-	return b
+// charge takes an amount from the gas or the depth that is left.
+func (m *module) charge(b []byte, global uint32, amount int64) []byte {
+	b = appendU32(append(b, opGlobalGet), global)
+	b = appendS64(append(b, opI64Const), amount)
+	return appendU32(append(b, opI64Sub, opGlobalSet), global)
 }
 
-// check traps if no gas is left.
-func (m *module) check(b []byte) []byte {
+// check traps if no gas is left, or no depth either: the sign of both is that
+// of their union.
+func (m *module) check(b []byte, depth bool) []byte {
 	b = appendU32(append(b, opGlobalGet), m.gasGlobal())
+	if depth {
+		b = appendU32(append(b, opGlobalGet), m.depthGlobal())
+		b = append(b, opI64Or)
+	}
 	return append(b, opI64Const, 0, opI64LtS, opIf, 0x40, opUnreachable, opEnd)
 }
 
@@ -142,7 +156,7 @@ func (m *module) chargeFor(cost int64, shift byte, pages bool) []byte {
 	b = append(b, opI64Add, opI64Const, shift, opI64ShrU, opI64Const)
 	b = appendS64(b, cost)
 	b = appendU32(append(b, opI64Mul, opI64Sub, opGlobalSet), m.gasGlobal())
-	b = m.check(b)
+	b = m.check(b, false)
 	if pages {
 		b = append(b, opEnd)
 	}

@@ -118,6 +118,7 @@ func (m *module) call(op int) {
 		}
 		t = m.types[i]
 		m.cost(Indirect)
+		p.indirect++
 		p.pop(i32)
 	}
 	p.popAll(t.params)

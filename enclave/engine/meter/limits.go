@@ -24,10 +24,10 @@ type Limits struct {
 	Body    int // bytes
 	Locals  int // with parameters
 	Blocks  int // metered
-	Graph   int // metered blocks, blocks, loops and targets of br_table
+	Graph   int // metered blocks, blocks, loops, targets of br_table and indirect calls
 	Nesting int
 	Loops   int // one within another
-	Work    int // blocks × (locals + mutable globals)
+	Work    int // blocks × (locals + mutable globals) + calls × mutable globals
 	Edges   int // targets of br_table × (locals + mutable globals)
 	Slots   int // of stack
 }

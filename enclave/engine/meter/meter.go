@@ -150,13 +150,12 @@ const (
 )
 
 // Judge tells how a call ended from the values of GasGlobal and DepthGlobal
-// after it. wazero leaves the upper half of a 32-bit value undefined, which
-// Judge ignores.
+// after it.
 func Judge(gas, depth uint64) End {
 	switch {
 	case int64(gas) < 0:
 		return OutOfGas
-	case int32(uint32(depth)) < 0:
+	case int64(depth) < 0:
 		return TooDeep
 	}
 	return Own

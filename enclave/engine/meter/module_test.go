@@ -53,7 +53,7 @@ func TestModule(t *testing.T) {
 	if m.MinPages != 1 || m.MaxPages != 2 || m.Report.Functions != 1 {
 		t.Errorf("pages %d to %d, %d functions", m.MinPages, m.MaxPages, m.Report.Functions)
 	}
-	if want := int64(len(w.bytes()))*V1().Cost[DeployByte] + V1().Cost[DeployBlock]; m.DeployGas != want {
+	if want := int64(len(w.bytes()))*V1().Cost[DeployByte] + V1().Cost[DeployGraph] + 2*V1().Cost[DeployWork]; m.DeployGas != want {
 		t.Errorf("deployment costs %d, want %d", m.DeployGas, want)
 	}
 	memory := make([]byte, pageSize)
@@ -101,7 +101,7 @@ func TestNoMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		set(inst, 7)
-		if gas, depth := left(inst); gas != 7 || uint32(depth) != StackSlots {
+		if gas, depth := left(inst); gas != 7 || depth != StackSlots {
 			t.Errorf("gas %d, depth %d", gas, depth)
 		}
 	}

@@ -168,10 +168,11 @@ func TestBombs(t *testing.T) {
 		{"ifs and globals", "blocks × variables", wat{globals: manyGlobals(64), locals: []byte{1, 0x64, i32}, body: ifs(1500)}},
 		{"loops", "more than 200 loops within one another", wat{body: nest(opLoop, 201)}},
 		{"blocks", "nesting deeper than 1000", wat{body: nest(opBlock, 1001)}},
-		{"flat blocks", "blocks, loops and targets, at most 12000", wat{body: repeat([]byte{opBlock, 0x40, opEnd}, 40_000)}},
+		{"flat blocks", "blocks, loops, targets and indirect calls, at most 12000", wat{body: repeat([]byte{opBlock, 0x40, opEnd}, 40_000)}},
 		{"table and locals", "targets of br_table × variables", wat{locals: []byte{1, 0x64, i32}, body: cat([]byte{opBlock, 0x40}, table, []byte{opEnd})}},
-		{"targets", "blocks, loops and targets", wat{body: cat([]byte{opBlock, 0x40}, table, table, []byte{opEnd})}},
-		{"calls and globals", "slots of stack", wat{globals: manyGlobals(64), body: repeat(call(0), 20_000)}},
+		{"targets", "blocks, loops, targets and indirect calls", wat{body: cat([]byte{opBlock, 0x40}, table, table, []byte{opEnd})}},
+		{"indirect calls", "targets and indirect calls", wat{body: repeat(cat(i32c(0), []byte{opCallIndirect, 0, 0}), 12_000)}},
+		{"calls and globals", "blocks × variables", wat{globals: manyGlobals(64), body: repeat(call(0), 20_000)}},
 		{"long body", "body of 131076 bytes, at most 131072", wat{body: repeat([]byte{opNop}, 131_074)}},
 	} {
 		if _, err := Rewrite(c.w.bytes(), Config{}); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -206,8 +206,8 @@ func specCall(t *testing.T, w twins, c specCommand, where string, n *counts) {
 		}
 		return
 	}
-	if trap2 != nil || uint32(depth) != StackSlots || int64(gas) >= 1<<60 {
-		t.Errorf("%s: %v, depth %d, gas %d", where, trap2, uint32(depth), gas)
+	if trap2 != nil || depth != StackSlots || int64(gas) >= 1<<60 {
+		t.Errorf("%s: %v, depth %d, gas %d", where, trap2, depth, gas)
 		return
 	}
 	for i, typ := range f.Definition().ResultTypes() {

@@ -40,7 +40,8 @@ const (
 
 	// Classes of deployment.
 	DeployByte  // one byte of the module
-	DeployBlock // the sum over all functions of the square of its Limits.Graph
+	DeployGraph // the sum over all functions of the square of their Limits.Graph
+	DeployWork  // the sum of their Limits.Work
 
 	classes = iota
 )
@@ -75,7 +76,7 @@ func V1() Table {
 		BLSAggregate: 30_000, BLSPairing: 1_500_000, BLSHash: 600_000,
 		Query: 20_000, Derive: 100_000,
 
-		DeployByte: 500, DeployBlock: 30,
+		DeployByte: 500, DeployGraph: 30, DeployWork: 1000,
 	}}
 }
 

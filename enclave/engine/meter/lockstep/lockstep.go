@@ -32,13 +32,13 @@ type Pair struct {
 
 // Guest is an instance with its state.
 type Guest struct {
-	inst    api.Module
-	metered bool
-	store   map[string][]byte
-	iters   [][]string
-	trace   []string // what it asked of the host
-	quiet   bool
-	Gas     int64 // that the last call used
+	inst       api.Module
+	gas, depth api.MutableGlobal // nil in the original
+	store      map[string][]byte
+	iters      [][]string
+	trace      []string // what it asked of the host
+	quiet      bool
+	Gas        int64 // that the last call used
 }
 
 // New makes both instances and initialises them.
@@ -58,8 +58,10 @@ func New(ctx context.Context, code []byte, cfg wazero.RuntimeConfig) (*Pair, err
 		if err != nil {
 			return nil, err
 		}
-		g := &Guest{inst: inst, metered: metered, store: map[string][]byte{}}
+		g := &Guest{inst: inst, store: map[string][]byte{}}
 		if metered {
+			g.gas = inst.ExportedGlobal(meter.GasGlobal).(api.MutableGlobal)
+			g.depth = inst.ExportedGlobal(meter.DepthGlobal).(api.MutableGlobal)
 			whole, _ := inst.Memory().Read(0, inst.Memory().Size())
 			if err := m.Load(whole); err != nil {
 				return nil, err
@@ -148,10 +150,6 @@ func (g *Guest) Call(ctx context.Context, entry string, args ...string) ([]byte,
 
 type guestKey struct{}
 
-func (g *Guest) global(name string) api.MutableGlobal {
-	return g.inst.ExportedGlobal(name).(api.MutableGlobal)
-}
-
 // invoke calls an export with gas and depth set, if it is not one within
 // another call.
 func (g *Guest) invoke(ctx context.Context, name string, params ...uint64) ([]uint64, error) {
@@ -159,19 +157,22 @@ func (g *Guest) invoke(ctx context.Context, name string, params ...uint64) ([]ui
 	if f == nil {
 		return nil, fmt.Errorf("no export %s", name)
 	}
-	if ctx.Value(guestKey{}) != nil || !g.metered {
-		return f.Call(context.WithValue(ctx, guestKey{}, g), params...)
+	if ctx.Value(guestKey{}) != nil {
+		return f.Call(ctx, params...)
 	}
-	gas, depth := g.global(meter.GasGlobal), g.global(meter.DepthGlobal)
-	gas.Set(Gas)
-	depth.Set(meter.StackSlots)
-	out, err := f.Call(context.WithValue(ctx, guestKey{}, g), params...)
-	g.Gas += Gas - int64(gas.Get())
-	if end := meter.Judge(gas.Get(), depth.Get()); end != meter.Own {
+	ctx = context.WithValue(ctx, guestKey{}, g)
+	if g.gas == nil {
+		return f.Call(ctx, params...)
+	}
+	g.gas.Set(Gas)
+	g.depth.Set(meter.StackSlots)
+	out, err := f.Call(ctx, params...)
+	g.Gas += Gas - int64(g.gas.Get())
+	if end := meter.Judge(g.gas.Get(), g.depth.Get()); end != meter.Own {
 		return nil, fmt.Errorf("%s: gas or depth exhausted (%d): %w", name, end, err)
 	}
-	if err == nil && uint32(depth.Get()) != meter.StackSlots {
-		return nil, fmt.Errorf("%s: depth %d is left", name, uint32(depth.Get()))
+	if err == nil && g.depth.Get() != meter.StackSlots {
+		return nil, fmt.Errorf("%s: depth %d is left", name, g.depth.Get())
 	}
 	return out, err
 }

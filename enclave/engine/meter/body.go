@@ -106,12 +106,12 @@ func (m *module) begin(t funcType) {
 	p.next(chargeCheck)
 }
 
-// next begins a metered block here.
+// next begins a metered block here. An open one that has cost nothing so far
+// moves here instead.
 func (p *pass) next(kind editKind) {
-	if p.blocks > 0 && kind == charge {
-		if e := &p.edits[len(p.edits)-1]; p.cur == len(p.edits)-1 && e.at == p.r.off && e.arg == 0 {
-			return // the open one is still empty
-		}
+	if last := len(p.edits) - 1; p.blocks > 0 && p.cur == last && p.edits[last] == (edit{p.edits[last].at, charge, 0}) {
+		p.edits[last] = edit{at: p.r.off, kind: kind}
+		return
 	}
 	p.cur = len(p.edits)
 	p.edits = append(p.edits, edit{at: p.r.off, kind: kind})

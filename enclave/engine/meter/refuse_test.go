@@ -121,6 +121,7 @@ func TestRefused(t *testing.T) {
 		{"try", "(exceptions)", wat{body: []byte{0x06, 0x40, opEnd}}.bytes(), "\x06\x40"},
 		{"memory.init", "0xfc 8", wat{body: []byte{0xfc, 8, 0, 0}}.bytes(), "\xfc"},
 		{"table.grow", "0xfc 15", wat{body: []byte{0xfc, 15, 0}}.bytes(), "\xfc"},
+		{"struct.new", "(garbage collection)", wat{body: []byte{0xfb, 0, 0}}.bytes(), "\xfb"},
 		{"large sub-opcode", "0xfc", wat{body: []byte{0xfc, 0xff, 0xff, 0xff, 0xff, 0x0f}}.bytes(), "\xfc"},
 	} {
 		m, err := Rewrite(c.code, Config{})
@@ -154,7 +155,7 @@ func sliceOf(n int, b []byte) (out [][]byte) {
 // TestBombs holds what would occupy the compiler for seconds against the limit
 // that catches it.
 func TestBombs(t *testing.T) {
-	ifs := func(n int) []byte { return repeat(cat(i32c(1), []byte{opIf, 0x40, opNop, opEnd}), n) }
+	ifs := func(n int) []byte { return repeat(cat(i32c(1), []byte{opIf, 0x40}, i32c(0), []byte{opDrop, opEnd}), n) }
 	nest := func(op byte, n int) []byte {
 		return cat(repeat([]byte{op, 0x40}, n), repeat([]byte{opEnd}, n))
 	}
@@ -172,6 +173,7 @@ func TestBombs(t *testing.T) {
 		{"table and locals", "targets of br_table × variables", wat{locals: []byte{1, 0x64, i32}, body: cat([]byte{opBlock, 0x40}, table, []byte{opEnd})}},
 		{"targets", "blocks, loops, targets and indirect calls", wat{body: cat([]byte{opBlock, 0x40}, table, table, []byte{opEnd})}},
 		{"indirect calls", "targets and indirect calls", wat{body: repeat(cat(i32c(0), []byte{opCallIndirect, 0, 0}), 12_000)}},
+		{"long module", "8388609 bytes, at most 8388608", wat{tail: make([]byte, 8<<20+1-len(wat{}.bytes()))}},
 		{"calls and globals", "blocks × variables", wat{globals: manyGlobals(64), body: repeat(call(0), 20_000)}},
 		{"long body", "body of 131076 bytes, at most 131072", wat{body: repeat([]byte{opNop}, 131_074)}},
 	} {

@@ -89,7 +89,7 @@ func (p *pass) small() bool {
 }
 
 // smallCost bounds by how much each call in a path adds to its overrun.
-const smallCost = 256
+const smallCost = 64
 
 // freeSlots is how much stack a function without calls has for nothing; the
 // distance between StackSlots and what the runtime has covers it.

@@ -68,8 +68,8 @@ func recursions() map[string]wat {
 	return shapes
 }
 
-// TestDepth wants every recursion to end by the injected bound, with wazero's
-// own far away, after the same number of calls on both engines.
+// TestDepth wants every recursion to end by the injected bound, with that of
+// wazero's compiler far away.
 func TestDepth(t *testing.T) {
 	for name, w := range recursions() {
 		rt := wazero.NewRuntimeWithConfig(context.Background(), wazero.NewRuntimeConfigCompiler().WithCoreFeatures(features()))

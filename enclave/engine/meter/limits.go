@@ -3,10 +3,11 @@ package meter
 import "cmp"
 
 // StackSlots is what a host puts into DepthGlobal: 40 MB of native stack in
-// slots of eight bytes. wazero v1.12.0 stops to grow its stack once that has
-// more than 50 000 000 bytes, and the size of a frame depends on the processor;
-// the injected bound must bite first, and needs no more than frames really
-// take, because a function's slots are an upper bound of its frame.
+// slots of eight bytes. Code compiled by wazero v1.12.0 overflows once its
+// stack has more than 50 000 000 bytes, after a depth that is not the same on
+// every processor; the injected bound bites first, since a function's slots are
+// an upper bound of its frame. wazero's interpreter stops at 2000 frames
+// whatever they hold, so it agrees on calls less deep than that.
 const StackSlots = 5_000_000
 
 // Limits bound what is handed to the compiler. Its time is not linear in a

@@ -34,8 +34,16 @@ func envModule() hostModule {
 
 		"secp256k1_verify":         {i32s(3), one, secp256k1Verify},
 		"secp256k1_recover_pubkey": {i32s(3), wide, secp256k1Recover},
+		"secp256r1_verify":         {i32s(3), one, secp256r1Verify},
+		"secp256r1_recover_pubkey": {i32s(3), wide, secp256r1Recover},
 		"ed25519_verify":           {i32s(3), one, ed25519Verify},
 		"ed25519_batch_verify":     {i32s(3), one, ed25519BatchVerify},
+
+		"bls12_381_aggregate_g1":     {i32s(2), one, blsAggregateG1},
+		"bls12_381_aggregate_g2":     {i32s(2), one, blsAggregateG2},
+		"bls12_381_pairing_equality": {i32s(4), one, blsPairingEquality},
+		"bls12_381_hash_to_g1":       {i32s(4), one, blsHashToG1},
+		"bls12_381_hash_to_g2":       {i32s(4), one, blsHashToG2},
 
 		"query_chain": {i32s(1), one, queryChain},
 	}}

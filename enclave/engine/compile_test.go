@@ -27,7 +27,7 @@ func TestRefusedCode(t *testing.T) {
 		{"too much memory", (&asm{pages: 513}).bytes(), "513"},
 		{"start function", (&asm{start: true}).bytes(), "has a start function"},
 		{"old interface", (&asm{extra: []string{"interface_version_7"}}).bytes(), "wants interface_version_7, offered is interface_version_8"},
-		{"capability", (&asm{extra: []string{"requires_staking"}}).bytes(), "requires staking, which is not offered here"},
+		{"capability", (&asm{extra: []string{"requires_staking"}}).bytes(), "requires staking; offered here are cosmwasm_1_1, cosmwasm_1_2, cosmwasm_1_3, cosmwasm_1_4, cosmwasm_2_0, cosmwasm_2_1, cosmwasm_2_2, cosmwasm_3_0, iterator, phala"},
 		{"no memory", (&asm{skip: "memory"}).bytes(), "does not export memory"},
 		{"no allocate", (&asm{skip: "allocate"}).bytes(), "does not export allocate"},
 		{"no version", (&asm{skip: "interface_version_8"}).bytes(), "does not export interface_version_8"},

@@ -16,22 +16,8 @@ import (
 
 const (
 	interfaceVersion = "interface_version_8"
-	capability       = "requires_"
-	extension        = "phala"
 	initialise       = "_initialize"
 )
-
-// capable tells whether what a contract requires is to be had. The cosmwasm_
-// ones only widen what queries and messages say; whoever carries these out
-// answers for them.
-func capable(need string) bool {
-	switch need {
-	case extension, "iterator", "cosmwasm_1_1", "cosmwasm_1_2", "cosmwasm_1_3", "cosmwasm_1_4",
-		"cosmwasm_2_0", "cosmwasm_2_1", "cosmwasm_2_2":
-		return true
-	}
-	return false
-}
 
 // Contract is compiled code. It belongs to the engine that made it.
 type Contract struct {
@@ -40,6 +26,9 @@ type Contract struct {
 	compiled wazero.CompiledModule
 	reactor  bool // it wants _initialize called
 	extended bool
+
+	migrateInfo    bool // migrate takes a third argument
+	migrateVersion *uint64
 }
 
 // ID is the hash of the code.
@@ -48,6 +37,10 @@ func (c *Contract) ID() [32]byte { return c.id }
 // Extended tells whether the contract knows of this network's additions to
 // the ABI.
 func (c *Contract) Extended() bool { return c.extended }
+
+// MigrateVersion is the version of the contract's state that its code states,
+// or nil.
+func (c *Contract) MigrateVersion() *uint64 { return c.migrateVersion }
 
 // Close frees the compiled code. No call of the contract may be running.
 func (c *Contract) Close(ctx context.Context) error { return c.compiled.Close(ctx) }
@@ -62,7 +55,7 @@ func (e *Engine) Compile(ctx context.Context, code []byte) (*Contract, error) {
 	if err != nil {
 		return nil, refuse("%v", err)
 	}
-	if reasons := m.faults(e.host); len(reasons) > 0 {
+	if reasons := m.faults(e.host, e.cfg.Capabilities); len(reasons) > 0 {
 		return nil, &CodeError{Reasons: reasons}
 	}
 	compiled, err := e.runtime.CompileModule(ctx, code)
@@ -76,6 +69,10 @@ func (e *Engine) Compile(ctx context.Context, code []byte) (*Contract, error) {
 	c.seed = sha256.Sum256(append([]byte("phala/engine/random_get/v1"), c.id[:]...))
 	_, c.reactor = m.exports[initialise]
 	_, c.extended = m.exports[capability+extension]
+	c.migrateVersion = m.migrateVersion
+	if f, ok := compiled.ExportedFunctions()[string(Migrate)]; ok {
+		c.migrateInfo = len(f.ParamTypes()) == 3
+	}
 	if err := e.prove(ctx, c); err != nil {
 		return nil, errors.Join(err, discard(compiled))
 	}
@@ -111,7 +108,7 @@ func (e *Engine) prove(ctx context.Context, c *Contract) error {
 }
 
 // faults lists what a module lacks or has too much, by name.
-func (m *module) faults(h host) (reasons []string) {
+func (m *module) faults(h host, also []string) (reasons []string) {
 	var missing []string
 	for _, s := range m.imports {
 		if _, ok := h.offers(s.module, s.name); !ok || s.kind != kindFunc {
@@ -138,9 +135,9 @@ func (m *module) faults(h host) (reasons []string) {
 		if v, ok := strings.CutPrefix(name, "interface_version_"); ok && v != "8" {
 			reasons = append(reasons, "wants "+name+", offered is "+interfaceVersion)
 		}
-		if need, ok := strings.CutPrefix(name, capability); ok && !capable(need) {
-			reasons = append(reasons, "requires "+need+", which is not offered here")
-		}
+	}
+	if reason := m.incapable(also); reason != "" {
+		reasons = append(reasons, reason)
 	}
 	if m.start {
 		reasons = append(reasons, "has a start function")
@@ -168,8 +165,12 @@ func mismatches(h host, m wazero.CompiledModule) (reasons []string) {
 	check("allocate", 1, i32s(1))
 	check("deallocate", 1, nil)
 	check(initialise, 0, nil)
-	for _, e := range []Entry{Instantiate, Execute, Query, Migrate, Sudo, Reply} {
-		check(string(e), e.params(), i32s(1))
+	for _, e := range entries() {
+		params := e.params()
+		if f, ok := exports[string(e)]; ok && e == Migrate && len(f.ParamTypes()) == 3 {
+			params = 3 // it asks for MigrateInfo
+		}
+		check(string(e), params, i32s(1))
 	}
 	slices.Sort(reasons)
 	return reasons

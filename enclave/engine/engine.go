@@ -17,6 +17,9 @@ type Config struct {
 	MemoryPages  uint32        // of 64 KiB, for one instance: 512
 	CallTimeout  time.Duration // the wall-clock guard: 5 s
 	MaxCodeBytes int           // of an unpacked module: 8 MiB
+	// Capabilities are offered besides those of the list of the same name:
+	// what the caller carries out for contracts.
+	Capabilities []string
 }
 
 // Engine compiles and runs contracts. It is safe for concurrent use.

@@ -34,7 +34,7 @@ type infoJSON struct {
 }
 
 // arguments encodes what the entry point is given.
-func (c *Call) arguments(extended bool) ([][]byte, error) {
+func (c *Call) arguments(of *Contract) ([][]byte, error) {
 	env := envJSON{
 		Block: blockJSON{
 			Height: c.Env.Height, Time: strconv.FormatUint(c.Env.TimeNanos, 10), ChainID: c.Env.ChainID,
@@ -44,12 +44,19 @@ func (c *Call) arguments(extended bool) ([][]byte, error) {
 	if c.Env.TxIndex != nil {
 		env.Transaction = &txJSON{*c.Env.TxIndex}
 	}
-	if extended {
+	if of.extended {
 		env.Caller = &c.Env.Caller
 	}
 	encoded, err := json.Marshal(env)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the environment: %w", err)
+	}
+	if c.Entry == Migrate && of.migrateInfo {
+		info, err := json.Marshal(c.MigrateInfo)
+		if err != nil {
+			return nil, fmt.Errorf("encoding who migrates: %w", err)
+		}
+		return [][]byte{encoded, c.Msg, info}, nil
 	}
 	if c.Entry.params() == 2 {
 		return [][]byte{encoded, c.Msg}, nil
@@ -78,15 +85,18 @@ func decode(entry Entry, answer []byte) (Outcome, error) {
 	}
 	var out Outcome
 	var err error
-	if entry == Query {
+	switch entry {
+	case Query:
 		err = json.Unmarshal(result.OK, &out.Query)
-	} else {
+	case IBCChannelOpen:
+		out.Query = result.OK
+	default:
 		err = json.Unmarshal(result.OK, &out.Response)
 	}
 	switch {
 	case err != nil:
 		return Outcome{}, &TrapError{Entry: entry, Reason: fmt.Sprintf("the answer's content cannot be read: %v", err)}
-	case entry != Query && out.Response == nil:
+	case !entry.raw() && out.Response == nil:
 		return Outcome{}, &TrapError{Entry: entry, Reason: "the answer is null"}
 	}
 	return out, nil

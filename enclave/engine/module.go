@@ -27,6 +27,8 @@ type module struct {
 	exports  map[string]byte // kind
 	memories uint32
 	start    bool
+
+	migrateVersion *uint64
 }
 
 type symbol struct {
@@ -56,6 +58,9 @@ func scan(code []byte) (*module, error) {
 			break
 		}
 		switch id {
+		case 0: // custom; no fault in it is one of the module
+			m.readVersion(body)
+			continue
 		case 2:
 			m.readImports(body)
 		case 3:

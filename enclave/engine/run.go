@@ -13,7 +13,7 @@ func (e *Engine) Run(ctx context.Context, c *Contract, call Call) (Outcome, erro
 	if err := call.check(); err != nil {
 		return Outcome{}, fmt.Errorf("calling a contract: %w", err)
 	}
-	arguments, err := call.arguments(c.extended)
+	arguments, err := call.arguments(c)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("calling a contract: %w", err)
 	}

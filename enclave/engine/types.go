@@ -1,6 +1,9 @@
 package engine
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // Entry is one of a contract's entry points.
 type Entry string
@@ -13,17 +16,38 @@ const (
 	Migrate     Entry = "migrate"
 	Sudo        Entry = "sudo"
 	Reply       Entry = "reply"
+
+	IBCChannelOpen    Entry = "ibc_channel_open"
+	IBCChannelConnect Entry = "ibc_channel_connect"
+	IBCChannelClose   Entry = "ibc_channel_close"
+	IBCPacketReceive  Entry = "ibc_packet_receive"
+	IBCPacketAck      Entry = "ibc_packet_ack"
+	IBCPacketTimeout  Entry = "ibc_packet_timeout"
+	IBCSource         Entry = "ibc_source_callback"
+	IBCDestination    Entry = "ibc_destination_callback"
+	IBC2PacketReceive Entry = "ibc2_packet_receive"
+	IBC2PacketAck     Entry = "ibc2_packet_ack"
+	IBC2PacketTimeout Entry = "ibc2_packet_timeout"
+	IBC2PacketSend    Entry = "ibc2_packet_send"
 )
 
-func (e Entry) known() bool {
-	switch e {
-	case Instantiate, Execute, Query, Migrate, Sudo, Reply:
-		return true
+// entries are all there are.
+func entries() []Entry {
+	return []Entry{
+		Instantiate, Execute, Query, Migrate, Sudo, Reply,
+		IBCChannelOpen, IBCChannelConnect, IBCChannelClose, IBCPacketReceive, IBCPacketAck, IBCPacketTimeout,
+		IBCSource, IBCDestination, IBC2PacketReceive, IBC2PacketAck, IBC2PacketTimeout, IBC2PacketSend,
 	}
-	return false
 }
 
-// params is how many regions the entry point is given.
+func (e Entry) known() bool { return slices.Contains(entries(), e) }
+
+// raw is whether the entry point answers with something of its own and not
+// with a Response.
+func (e Entry) raw() bool { return e == Query || e == IBCChannelOpen }
+
+// params is how many regions the entry point is given. Migrate may ask for a
+// third, MigrateInfo.
 func (e Entry) params() int {
 	if e == Instantiate || e == Execute {
 		return 3 // env, info, msg
@@ -53,10 +77,11 @@ type Querier interface {
 
 // Call is one call of a contract.
 type Call struct {
-	Entry Entry
-	Env   Env
-	Info  *Info  // required by Instantiate and Execute, ignored by the others
-	Msg   []byte // JSON
+	Entry       Entry
+	Env         Env
+	Info        *Info       // required by Instantiate and Execute, ignored by the others
+	MigrateInfo MigrateInfo // Migrate passes it to a contract that asks for it
+	Msg         []byte      // JSON
 	// Store is written as the contract goes along: pass an overlay and drop it
 	// when Run returns an error. In queries a write is a trap.
 	Store    Store
@@ -80,6 +105,13 @@ type Info struct {
 	Funds  []Coin
 }
 
+// MigrateInfo is who migrates a contract, and from which version of its own
+// state (Contract.MigrateVersion), if the former code said so.
+type MigrateInfo struct {
+	Sender     string  `json:"sender"`
+	OldVersion *uint64 `json:"old_migrate_version"`
+}
+
 // Coin is an amount of a denomination, the amount in decimal.
 type Coin struct {
 	Denom  string `json:"denom"`
@@ -88,8 +120,8 @@ type Coin struct {
 
 // Outcome is what a call that succeeded has left.
 type Outcome struct {
-	Response *Response // of all entry points but Query
-	Query    []byte    // of Query
+	Response *Response // of all entry points but Query and IBCChannelOpen
+	Query    []byte    // of Query; of IBCChannelOpen the JSON of its answer
 	GasUsed  uint64    // reserved: always zero yet
 }
 
@@ -99,6 +131,8 @@ type Response struct {
 	Attributes []Attribute `json:"attributes"`
 	Events     []Event     `json:"events"`
 	Data       []byte      `json:"data"`
+	// Acknowledgement is that of IBCPacketReceive; nil is none.
+	Acknowledgement []byte `json:"acknowledgement"`
 }
 
 // SubMsg is a message to be carried out after the call. Msg is a CosmosMsg,

@@ -4,14 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
-	"math/big"
 
-	"github.com/phala-go/phala/core/address"
 	"github.com/phala-go/phala/core/seal"
 	"github.com/phala-go/phala/core/settle"
 	"github.com/phala-go/phala/core/wire"
-	"github.com/phala-go/phala/enclave/engine"
+	"github.com/phala-go/phala/enclave/calls"
 	"github.com/phala-go/phala/enclave/state"
 )
 
@@ -26,26 +23,24 @@ type call struct {
 }
 
 // userError ends a call as a failure that its caller is told.
-type userError struct{ failure *wire.Failure }
-
-func (e *userError) Error() string { return e.failure.Code + ": " + e.failure.Message }
+type userError = calls.Error
 
 func fail(code, next, format string, args ...any) error {
-	return &userError{&wire.Failure{Code: code, Message: fmt.Sprintf(format, args...), Next: next}}
+	return calls.Fail(code, next, format, args...)
 }
 
 // do consumes the input whatever it holds. Funds are credited before anything can fail.
 func (c *call) do(ctx context.Context) (outcome, error) {
 	out := outcome{result: &wire.Result{Cluster: c.item.Cluster, Index: c.item.Index}}
-	if funds := parseAmount(c.item.Context.Funds); funds.Sign() > 0 {
-		credit(c.ed, balanceKey(c.item.Context.Sender), funds)
+	if funds := calls.ParseAmount(c.item.Context.Funds); funds.Sign() > 0 {
+		calls.Credit(c.ed, c.item.Context.Sender, funds)
 	}
 	err := c.opened(ctx, &out)
 	var failed *userError
 	switch {
 	case err == nil:
 	case errors.As(err, &failed):
-		out.result.Failure = failed.failure
+		out.result.Failure = failed.Failure
 		out.result.Data, out.result.Attributes = nil, nil
 	default:
 		return outcome{}, err
@@ -81,49 +76,74 @@ func (c *call) opened(ctx context.Context, out *outcome) error {
 		return fail("malformed", "use a client of this version", "%v", err)
 	}
 	step := c.ed.Step()
-	effects := len(c.effects)
-	if err := c.dispatch(ctx, step, &msg, out.result); err != nil {
-		c.effects = c.effects[:effects]
+	session := c.session()
+	err = c.dispatch(ctx, session, step, &msg, out.result)
+	if session.Slow && c.job.slow != nil {
+		c.job.slow[c.item.Index] = true
+	}
+	if err != nil {
 		return err
 	}
 	c.ed.Commit(step)
+	c.effects = append(c.effects, session.Effects...)
 	return nil
 }
 
-func (c *call) dispatch(ctx context.Context, step *state.Editor, msg *wire.Call, result *wire.Result) error {
+// session is what the contracts of this input see.
+func (c *call) session() *calls.Session {
+	place := c.place
+	return &calls.Session{World: calls.World{
+		Engine: c.x.engine, Code: c.x.code, ChainID: c.x.cfg.ChainID, Cluster: c.item.Cluster,
+		Height: c.job.at.Height, Nanos: uint64(c.job.at.Time.UnixNano()), TxIndex: &place, Index: c.item.Index,
+	}, Slow: c.job.slow[c.item.Index]}
+}
+
+func (c *call) dispatch(ctx context.Context, s *calls.Session, step *state.Editor, msg *wire.Call, result *wire.Result) error {
 	instantiation := c.item.Context.Kind == wire.INPUT_KIND_INSTANTIATE
+	sender := c.item.Context.Sender
+	var out calls.Result
+	var err error
 	switch b := msg.Body.(type) {
 	case *wire.Call_Instantiate:
 		if !instantiation {
-			break
+			return misplaced()
 		}
-		return c.instantiate(ctx, step, b.Instantiate, result)
-	case *wire.Call_Execute:
-		if instantiation {
-			break
-		}
-		meta, err := contractMeta(step, b.Execute.Contract)
-		if err != nil {
-			return err
+		meta := c.contract()
+		if want := settle.ContractAddress(c.item.Cluster, meta.CodeId, c.item.Index); string(want) != string(meta.Address) {
+			return fail("malformed", "use another node", "address %x is not the one of inbox item %d", meta.Address, c.item.Index)
 		}
 		result.Contract = meta.Address
-		return c.run(ctx, step, meta, engine.Execute, b.Execute.Msg, b.Execute.Funds, result)
+		out, err = s.Instantiate(ctx, step, meta, sender, b.Instantiate.Msg, b.Instantiate.Funds)
+	case *wire.Call_Execute:
+		if instantiation {
+			return misplaced()
+		}
+		meta, missing := calls.Contract(step, b.Execute.Contract)
+		if missing != nil {
+			return missing
+		}
+		result.Contract = meta.Address
+		out, err = s.Execute(ctx, step, meta, sender, b.Execute.Msg, b.Execute.Funds)
 	case *wire.Call_Withdraw:
 		if instantiation {
-			break
+			return misplaced()
 		}
-		amount := parseAmount(b.Withdraw.Amount)
-		if amount.Sign() <= 0 {
-			return fail("bad-amount", "withdraw a positive number of ppha", "cannot withdraw %q ppha", b.Withdraw.Amount)
-		}
-		return c.pay(step, balanceKey(c.item.Context.Sender), c.item.Context.Sender, amount)
+		return s.Withdraw(step, sender, b.Withdraw.Amount)
+	default:
+		return misplaced()
 	}
+	result.Data, result.Attributes = out.Data, out.Attributes
+	return err
+}
+
+func misplaced() error {
 	return fail("malformed", "use a client of this version", "the message is not of the kind under which it was submitted")
 }
 
-func (c *call) instantiate(ctx context.Context, step *state.Editor, msg *wire.Instantiate, result *wire.Result) error {
+// contract is the one that an instantiation is to bring to life.
+func (c *call) contract() *wire.Contract {
 	in := c.item.Context
-	meta := &wire.Contract{
+	return &wire.Contract{
 		Address:    c.item.Address,
 		Cluster:    c.item.Cluster,
 		CodeId:     in.CodeId,
@@ -133,113 +153,10 @@ func (c *call) instantiate(ctx context.Context, step *state.Editor, msg *wire.In
 		State:      wire.CONTRACT_STATE_LIVE,
 		InboxIndex: c.item.Index,
 	}
-	if want := settle.ContractAddress(c.item.Cluster, in.CodeId, c.item.Index); string(want) != string(meta.Address) {
-		return fail("malformed", "use another node", "address %x is not the one of inbox item %d", meta.Address, c.item.Index)
-	}
-	result.Contract = meta.Address
-	step.Set(contractKey(meta.Address), wire.Marshal(meta))
-	return c.run(ctx, step, meta, engine.Instantiate, msg.Msg, msg.Funds, result)
 }
 
-// run calls the contract and carries out what it asks for.
-func (c *call) run(ctx context.Context, step *state.Editor, meta *wire.Contract, entry engine.Entry, msg []byte, funds string, result *wire.Result) error {
-	code, err := c.x.code(ctx, meta.CodeId)
-	if err != nil {
-		return err
-	}
-	info := &engine.Info{Sender: c.item.Context.Sender, Funds: []engine.Coin{}}
-	if amount := parseAmount(funds); funds != "" {
-		if amount.Sign() <= 0 {
-			return fail("bad-amount", "attach a positive number of ppha, or none", "cannot attach %q ppha", funds)
-		}
-		if err := debit(step, balanceKey(info.Sender), amount); err != nil {
-			return err
-		}
-		credit(step, balanceKey(address.Encode(meta.Address)), amount)
-		info.Funds = []engine.Coin{{Denom: denom, Amount: amount.String()}}
-	}
-	if c.job.slow[c.item.Index] {
-		return contractFailure(meta, &engine.TrapError{Entry: entry, Timeout: true})
-	}
-	place := c.place
-	out, err := c.x.engine.Run(ctx, code, engine.Call{
-		Entry: entry,
-		Env: engine.Env{
-			ChainID:   c.x.cfg.ChainID,
-			Height:    c.job.at.Height,
-			TimeNanos: uint64(c.job.at.Time.UnixNano()),
-			TxIndex:   &place,
-			Contract:  address.Encode(meta.Address),
-		},
-		Info:  info,
-		Msg:   msg,
-		Store: step.Space(storageKey(meta.Address)),
-	})
-	if err != nil {
-		var trap *engine.TrapError
-		if errors.As(err, &trap) && trap.Timeout && c.job.slow != nil {
-			c.job.slow[c.item.Index] = true
-		}
-		return contractFailure(meta, err)
-	}
-	for _, m := range out.Response.Messages {
-		if err := c.message(step, meta, m); err != nil {
-			return err
-		}
-	}
-	result.Data = out.Response.Data
-	for _, a := range out.Response.Attributes {
-		result.Attributes = append(result.Attributes, &wire.Attribute{Key: a.Key, Value: a.Value})
-	}
-	for _, e := range out.Response.Events {
-		for _, a := range e.Attributes {
-			result.Attributes = append(result.Attributes, &wire.Attribute{Key: e.Type + "." + a.Key, Value: a.Value})
-		}
-	}
-	return nil
-}
-
-// contractFailure turns what the engine says into what the caller is told. Members agree on the fact of a trap, not on its words.
-func contractFailure(meta *wire.Contract, err error) error {
-	var said *engine.ContractError
-	var trap *engine.TrapError
-	switch {
-	case errors.As(err, &said):
-		return fail("contract-error", "change the message as the contract asks", "%s", said.Message)
-	case errors.As(err, &trap):
-		return fail("contract-trap", "tell the contract's author; the state is as it was before the call", "contract %s trapped in %s", address.Encode(meta.Address), trap.Entry)
-	}
-	return fmt.Errorf("running contract %x: %w", meta.Address, err)
-}
-
-// pay takes amount from a private balance and pays it out of the cluster's escrow when the batch is final.
-func (c *call) pay(step *state.Editor, from []byte, to string, amount *big.Int) error {
-	if err := debit(step, from, amount); err != nil {
-		return err
-	}
-	c.effects = append(c.effects, &wire.Effect{Body: &wire.Effect_Payout{Payout: &wire.Payout{To: to, Amount: amount.String()}}})
-	return nil
-}
-
-func contractMeta(ed interface {
-	Get([]byte) ([]byte, bool)
-}, addr []byte) (*wire.Contract, error) {
-	v, ok := ed.Get(contractKey(addr))
-	if !ok {
-		return nil, fail("no-such-contract", "see `phala contract list`", "this cluster runs no contract %s", address.Encode(addr))
-	}
-	var m wire.Contract
-	if err := wire.Unmarshal(v, &m); err != nil {
-		return nil, fmt.Errorf("reading contract %x: %w", addr, err)
-	}
-	return &m, nil
-}
-
-// The parts of the state's key space (docs/protocol.md, State).
-func storageKey(contract []byte) []byte { return append([]byte{1}, contract...) }
-func balanceKey(account string) []byte  { return append([]byte{2}, account...) }
-func contractKey(addr []byte) []byte    { return append([]byte{3}, addr...) }
-func blindKey() []byte                  { return []byte{5} }
+// The parts of the state's key space that are no contract's (docs/protocol.md, State).
+func blindKey() []byte { return []byte{5} }
 func replayKey(enc []byte) []byte {
 	h := sha256.Sum256(enc)
 	return append([]byte{4}, h[:]...)

@@ -107,12 +107,15 @@ func TestCallsThatFailLeaveNothing(t *testing.T) {
 		"pay nothing":              {func() *enclavetest.Sent { return call(execute(saying(pay(bob, "ppha", "0")))) }, "bad-amount"},
 		"pay another coin":         {func() *enclavetest.Sent { return call(execute(saying(pay(bob, "atom", "1")))) }, "bad-amount"},
 		"pay nobody":               {func() *enclavetest.Sent { return call(execute(saying(pay("x", "ppha", "1")))) }, "bad-address"},
-		"pay a contract":           {func() *enclavetest.Sent { return call(execute(saying(pay(address.Encode(w.contract), "ppha", "1")))) }, "bad-address"},
-		"another message":          {func() *enclavetest.Sent { return call(execute(saying(sub(`{"wasm":{}}`, "never")))) }, "unsupported-message"},
-		"a burn":                   {func() *enclavetest.Sent { return call(execute(saying(sub(`{"bank":{"burn":{}}}`, "never")))) }, "unsupported-message"},
-		"a reply": {func() *enclavetest.Sent {
+		"pay no contract": {func() *enclavetest.Sent {
+			return call(execute(saying(pay(address.Encode(make([]byte, 32)), "ppha", "1"))))
+		}, "bad-address"},
+		"pay a poor contract": {func() *enclavetest.Sent { return call(execute(saying(pay(address.Encode(w.contract), "ppha", "1")))) }, "contract-funds"},
+		"another message":     {func() *enclavetest.Sent { return call(execute(saying(sub(`{"wasm":{}}`, "never")))) }, "unsupported-message"},
+		"burn nothing":        {func() *enclavetest.Sent { return call(execute(saying(sub(`{"bank":{"burn":{}}}`, "never")))) }, "bad-amount"},
+		"a reply to nobody": {func() *enclavetest.Sent {
 			return call(execute(saying(sub(`{"bank":{"send":{"to_address":"`+bob+`","amount":[]}}}`, "always"))))
-		}, "unsupported-message"},
+		}, "contract-trap"}, // it has no entry point for that
 	} {
 		w.x.Outs = nil
 		r := w.want(c.send(), c.code)

@@ -1,18 +1,14 @@
 package executor
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
-	"strings"
 
 	"github.com/phala-go/phala/core/address"
 	"github.com/phala-go/phala/core/permit"
 	"github.com/phala-go/phala/core/seal"
 	"github.com/phala-go/phala/core/wire"
-	"github.com/phala-go/phala/enclave/engine"
+	"github.com/phala-go/phala/enclave/calls"
 )
 
 // Query answers a query; whatever the enclave lacks for it, as a contract's code, it asks for at once.
@@ -51,7 +47,7 @@ func (x *Executor) query(ctx context.Context, q *wire.QueryCall) *wire.Out {
 			// Not even the host hears more: the error names what was asked for.
 			told = fail("internal", "ask another member", "the query could not be run").(*userError)
 		}
-		answer.Failure = told.failure
+		answer.Failure = told.Failure
 	}
 	return &wire.Out{Body: &wire.Out_Reply{Reply: reply.Reply(wire.Marshal(answer))}}
 }
@@ -65,7 +61,7 @@ func (x *Executor) answer(ctx context.Context, c *cluster, plain []byte) ([]byte
 		return nil, fail("height-not-reached", "ask again shortly, or ask another member", "the query wants height %d, this worker has seen %d", q.MinHeight, c.height)
 	}
 	step := c.final.state.Edit()
-	meta, err := contractMeta(step, q.Contract)
+	meta, err := calls.Contract(step, q.Contract)
 	if err != nil {
 		return nil, err
 	}
@@ -73,29 +69,17 @@ func (x *Executor) answer(ctx context.Context, c *cluster, plain []byte) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	code, err := x.code(ctx, meta.CodeId)
-	if err != nil {
-		var need *needCode
-		if errors.As(err, &need) {
-			x.emit(&wire.Out{Body: &wire.Out_NeedCode{NeedCode: &wire.NeedCode{Id: need.id}}})
-			return nil, fail("not-serving", "ask again shortly, or ask another member", "the contract's code is still being loaded")
-		}
-		return nil, err
-	}
 	at, _ := x.cfg.Light.Header(c.height)
-	out, err := x.engine.Run(ctx, code, engine.Call{
-		Entry: engine.Query,
-		Env: engine.Env{
-			ChainID: x.cfg.ChainID, Height: at.Height, TimeNanos: uint64(at.Time.UnixNano()),
-			Contract: address.Encode(meta.Address), Caller: caller,
-		},
-		Msg:   q.Msg,
-		Store: step.Space(storageKey(meta.Address)),
-	})
-	if err != nil {
-		return nil, contractFailure(meta, err)
+	session := &calls.Session{World: calls.World{
+		Engine: x.engine, Code: x.code, ChainID: x.cfg.ChainID, Cluster: c.id, Height: at.Height, Nanos: uint64(at.Time.UnixNano()),
+	}}
+	data, err := session.Query(ctx, step, meta, caller, q.Msg)
+	var need *needCode
+	if errors.As(err, &need) {
+		x.emit(&wire.Out{Body: &wire.Out_NeedCode{NeedCode: &wire.NeedCode{Id: need.id}}})
+		return nil, fail("not-serving", "ask again shortly, or ask another member", "the code of a contract is still being loaded")
 	}
-	return out.Query, nil
+	return data, err
 }
 
 // admit decides whether the query may be run at all, by the contract's query policy. It ends in refusal.
@@ -107,63 +91,12 @@ func (x *Executor) admit(c *cluster, meta *wire.Contract, q *wire.QueryRequest) 
 	if err != nil {
 		var p *permit.Error
 		if errors.As(err, &p) {
-			return "", &userError{p.Failure()}
+			return "", &userError{Failure: p.Failure()}
 		}
 		return "", err
 	}
-	switch meta.Query {
-	case wire.QUERY_POLICY_OPEN:
-		return caller, nil
-	case wire.QUERY_POLICY_OWNER:
-		if caller == meta.Creator {
-			return caller, nil
-		}
-		return "", fail("query-denied", "ask the contract's creator", "this contract answers only to its creator")
-	case wire.QUERY_POLICY_SELF:
-		if other := othersNamed(q.Msg, caller); other != "" {
-			return "", fail("query-denied", "ask about your own account, or with a permit of that account", "the query names %s, the permit is of %s", other, caller)
-		}
-		return caller, nil
+	if err := calls.Admit(meta, caller, q.Msg); err != nil {
+		return "", err
 	}
-	return "", fail("query-denied", "deploy the contract with --query self, owner or open", "the contract has no query policy")
-}
-
-// othersNamed finds an address other than caller's anywhere in a JSON message: in values and keys, whatever stands around it, and
-// in whichever case it is written. What is not JSON is refused as a whole.
-func othersNamed(msg []byte, caller string) string {
-	if !json.Valid(msg) { // the decoder below would take half a message
-		return "something that is not JSON"
-	}
-	d := json.NewDecoder(bytes.NewReader(msg))
-	for {
-		t, err := d.Token()
-		if errors.Is(err, io.EOF) {
-			return ""
-		}
-		if err != nil {
-			return "something that is not JSON"
-		}
-		s, ok := t.(string)
-		if !ok {
-			continue
-		}
-		s = strings.ToLower(s)
-		for {
-			i := strings.Index(s, address.Prefix+"1")
-			if i < 0 {
-				break
-			}
-			s = s[i:]
-			end := strings.IndexFunc(s, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
-			if end < 0 {
-				end = len(s)
-			}
-			if s[:end] != caller {
-				if _, err := address.Decode(s[:end]); err == nil || len(s[:end]) > len(caller) {
-					return s[:end]
-				}
-			}
-			s = s[min(len(address.Prefix)+1, len(s)):]
-		}
-	}
+	return caller, nil
 }

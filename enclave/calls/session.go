@@ -1,0 +1,174 @@
+package calls
+
+import (
+	"context"
+	"errors"
+
+	"github.com/phala-go/phala/core/address"
+	"github.com/phala-go/phala/core/wire"
+	"github.com/phala-go/phala/enclave/engine"
+	"github.com/phala-go/phala/enclave/state"
+)
+
+// What one input, or one query, may set off. Gas alone does not bound it:
+// each level holds memory of the enclave's.
+const (
+	maxDepth      = 32  // messages of messages
+	maxQueryDepth = 10  // queries of queries, each with a live instance
+	maxCalls      = 256 // of contracts, by message, reply or query
+	maxPayload    = 128 << 10
+)
+
+// World is what contracts see and use besides the state.
+type World struct {
+	Engine *engine.Engine
+	// Code gives compiled code. An error that is not an Error means that the
+	// node lacks it, and ends the input.
+	Code    func(ctx context.Context, id []byte) (*engine.Contract, error)
+	ChainID string
+	Cluster uint64
+	Height  uint64
+	Nanos   uint64  // block time
+	TxIndex *uint32 // nil in a query
+	Index   uint64  // of the inbox item, for the record of contracts that are made
+}
+
+// Session is the execution of one input or query. Its editor is written as it
+// goes along: on an error the caller drops that, and the effects with it.
+type Session struct {
+	World
+	Effects []*wire.Effect // in the order in which they were caused
+	// Slow says that the wall-clock guard has stopped something of this input;
+	// if it is set before the call, that is not run again.
+	Slow bool
+
+	calls int
+	gas   uint64
+}
+
+// Result is what the sender of an input is told.
+type Result struct {
+	Data       []byte
+	Attributes []*wire.Attribute
+}
+
+// Execute calls a contract for an account.
+func (s *Session) Execute(ctx context.Context, ed *state.Editor, meta *wire.Contract, sender string, msg []byte, funds string) (Result, error) {
+	return s.enter(ctx, ed, meta, engine.Execute, sender, msg, funds)
+}
+
+// Instantiate brings the contract meta to life for an account.
+func (s *Session) Instantiate(ctx context.Context, ed *state.Editor, meta *wire.Contract, sender string, msg []byte, funds string) (Result, error) {
+	ed.Set(ContractKey(meta.Address), wire.Marshal(meta))
+	enrol(ed, meta.CodeId, sender)
+	return s.enter(ctx, ed, meta, engine.Instantiate, sender, msg, funds)
+}
+
+func (s *Session) enter(ctx context.Context, ed *state.Editor, meta *wire.Contract, entry engine.Entry, sender string, msg []byte, funds string) (Result, error) {
+	coins, err := attach(ed, sender, address.Encode(meta.Address), funds)
+	if err != nil {
+		return Result{}, err
+	}
+	var out outcome
+	if !s.Slow {
+		out, err = s.run(ctx, ed, meta, 0, engine.Call{Entry: entry, Info: &engine.Info{Sender: sender, Funds: coins}, Msg: msg})
+	}
+	var late *timeout
+	if s.Slow = s.Slow || errors.As(err, &late); s.Slow {
+		return Result{}, trapped(meta, entry) // whichever contract it was
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	r := Result{Data: out.data}
+	for i, e := range out.events {
+		for j, a := range e.Attributes {
+			key := e.Type + "." + a.Key
+			switch {
+			case i >= out.own: // of a call that this one caused
+			case j == 0: // the contract called, whom the sender knows
+				continue
+			case e.Type == "wasm":
+				key = a.Key
+			default:
+				key = e.Type[len("wasm-"):] + "." + a.Key
+			}
+			r.Attributes = append(r.Attributes, &wire.Attribute{Key: key, Value: a.Value})
+		}
+	}
+	return r, nil
+}
+
+// Query asks a contract for caller, who has been admitted already.
+func (s *Session) Query(ctx context.Context, ed *state.Editor, meta *wire.Contract, caller string, msg []byte) ([]byte, error) {
+	return s.ask(ctx, ed, meta, 0, caller, msg)
+}
+
+// call runs an entry point, without what follows from it.
+func (s *Session) call(ctx context.Context, ed *state.Editor, meta *wire.Contract, depth int, c engine.Call) (engine.Outcome, error) {
+	if s.calls++; s.calls > maxCalls {
+		return engine.Outcome{}, Fail("too-many-calls", "split the work over several messages", "the message sets off more than %d calls of contracts", maxCalls)
+	}
+	code, err := s.Code(ctx, meta.CodeId)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	self := address.Encode(meta.Address)
+	c.Env.ChainID, c.Env.Height, c.Env.TimeNanos = s.ChainID, s.Height, s.Nanos
+	c.Env.TxIndex, c.Env.Contract = s.TxIndex, self
+	c.Store = ed.Space(StorageKey(meta.Address))
+	q := &querier{ctx: ctx, s: s, ed: ed, asker: self, depth: 1}
+	if c.Entry == engine.Query {
+		q.depth = depth + 1
+	}
+	c.Querier = q
+	out, err := s.Engine.Run(ctx, code, c)
+	s.gas += out.GasUsed
+	if err != nil {
+		return out, failed(meta, depth, err)
+	}
+	return out, nil
+}
+
+// ask runs a query; depth counts queries.
+func (s *Session) ask(ctx context.Context, ed *state.Editor, meta *wire.Contract, depth int, caller string, msg []byte) ([]byte, error) {
+	if depth > maxQueryDepth {
+		return nil, Fail("too-deep", "ask the contract's author", "more than %d queries within each other", maxQueryDepth)
+	}
+	out, err := s.call(ctx, ed, meta, depth, engine.Call{Entry: engine.Query, Env: engine.Env{Caller: caller}, Msg: msg})
+	return out.Query, err
+}
+
+// outcome is what a call and all that followed from it has come to.
+type outcome struct {
+	data   []byte
+	events []engine.Event
+	own    int // how many events are of the call itself, at the front
+}
+
+// run calls a contract and carries out what it asks for.
+func (s *Session) run(ctx context.Context, ed *state.Editor, meta *wire.Contract, depth int, c engine.Call) (outcome, error) {
+	if depth > maxDepth {
+		return outcome{}, Fail("too-deep", "ask the contract's author", "more than %d messages within each other", maxDepth)
+	}
+	ran, err := s.call(ctx, ed, meta, depth, c)
+	if err != nil {
+		return outcome{}, err
+	}
+	out := outcome{data: ran.Response.Data}
+	if out.events, err = told(address.Encode(meta.Address), ran.Response); err != nil {
+		return outcome{}, err
+	}
+	out.own = len(out.events)
+	for _, m := range ran.Response.Messages {
+		data, events, err := s.submessage(ctx, ed, meta, depth, m)
+		if err != nil {
+			return outcome{}, err
+		}
+		out.events = append(out.events, events...)
+		if data != nil {
+			out.data = data
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,2 @@
+package cosmwasm
+import ( _ "github.com/phala-go/phala/enclave/calls" )

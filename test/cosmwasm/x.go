@@ -1,2 +1,0 @@
-package cosmwasm
-import ( _ "github.com/phala-go/phala/enclave/calls" )

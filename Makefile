@@ -19,7 +19,7 @@ PROGRAMS := phalad pruntime offchaind phala
 
 # Modules inside the workspace besides the root, and those outside it (GOWORK=off).
 INSIDE   := sdk/contract $(patsubst %/go.mod,%,$(wildcard examples/*/contract/go.mod))
-OUTSIDE  := test/cw20
+OUTSIDE  := test/cw20 test/cosmwasm
 
 # Packages that do not link the Cosmos SDK: a race build of that takes longer than it tells.
 LIGHT    := ./core/... ./enclave/... ./client/... ./offchain/... ./devnet/... ./cmd/pruntime/... ./cmd/offchaind/... ./cmd/phala/...
@@ -61,7 +61,7 @@ test: ## every test that needs Go alone
 	$(call say,test,the root module)
 	@$(TEST) ./...
 	@for m in $(INSIDE); do printf '  \033[1m%-6s\033[0m %s\n' test "$$m"; (cd "$$m" && $(TEST) ./...); done
-	@# cw20 finds its module by the path of its own source, which -trimpath would cut off.
+	@# cw20 finds its module by the path of its own source, which -trimpath would cut off; cosmwasm does not mind.
 	@for m in $(OUTSIDE); do printf '  \033[1m%-6s\033[0m %s\n' test "$$m"; (cd "$$m" && GOWORK=off $(GO) test ./...); done
 	@printf '  all tests passed\n'
 

@@ -57,11 +57,17 @@ func (s *Session) Execute(ctx context.Context, ed *state.Editor, meta *wire.Cont
 	return s.enter(ctx, ed, meta, engine.Execute, sender, msg, funds)
 }
 
-// Instantiate brings the contract meta to life for an account.
+// Instantiate brings the contract meta to life for an account, whom the last
+// attribute tells the number by which contracts name the code.
 func (s *Session) Instantiate(ctx context.Context, ed *state.Editor, meta *wire.Contract, sender string, msg []byte, funds string) (Result, error) {
 	ed.Set(ContractKey(meta.Address), wire.Marshal(meta))
-	enrol(ed, meta.CodeId, sender)
-	return s.enter(ctx, ed, meta, engine.Instantiate, sender, msg, funds)
+	number := enrol(ed, meta.CodeId, sender)
+	r, err := s.enter(ctx, ed, meta, engine.Instantiate, sender, msg, funds)
+	if err != nil {
+		return Result{}, err
+	}
+	r.Attributes = append(r.Attributes, &wire.Attribute{Key: "instantiate.code_id", Value: decimal(number)})
+	return r, nil
 }
 
 func (s *Session) enter(ctx context.Context, ed *state.Editor, meta *wire.Contract, entry engine.Entry, sender string, msg []byte, funds string) (Result, error) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/phala-go/phala/core/address"
 	"github.com/phala-go/phala/enclave/calls"
@@ -198,4 +199,25 @@ func TestTokenSends(t *testing.T) {
 	}
 	other := fmt.Sprintf(`{"send":{"contract":%q,"amount":"1","msg":"e30="}}`, alice)
 	w.refused(token, alice, other, "no-such-contract")
+}
+
+// What the clock has stopped no contract may catch: another member may have seen it end.
+func TestTheClockIsNotCaught(t *testing.T) {
+	w := newWorldFor(t, 300*time.Millisecond)
+	owner := account("creator")
+	a := w.made(w.upload(wasmd, keeper+"reflect_2_0.wasm"), owner, `{}`, "")
+	slow := w.made(w.upload(wasmd, keeper+"hackatom.wasm"), owner, fmt.Sprintf(`{"verifier":%q,"beneficiary":%q}`, owner, owner), "")
+	msg := fmt.Sprintf(`{"reflect_sub_msg":{"msgs":[{"id":1,"msg":{"wasm":{"execute":{"contract_addr":%q,"msg":%q,"funds":[]}}},"gas_limit":null,"reply_on":"always"}]}}`, slow, b64(`{"cpu_loop":{}}`))
+	meta, s := w.meta(a), w.session()
+	for range 2 { // the second time nothing runs
+		_, err := s.Execute(t.Context(), w.ed.Step(), meta, owner, []byte(msg), "")
+		if want := "contract-trap: contract " + a + " trapped in execute"; err == nil || err.Error() != want || !s.Slow {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	// A panic is caught.
+	w.must(a, owner, strings.ReplaceAll(msg, b64(`{"cpu_loop":{}}`), b64(`{"panic":{}}`)))
+	if got := w.query(a, `{"sub_msg_result":{"id":1}}`); !strings.Contains(got, "contract-trap: contract "+slow) {
+		t.Errorf("the reply is %s", got)
+	}
 }

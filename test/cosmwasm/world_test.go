@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/phala-go/phala/core/address"
 	"github.com/phala-go/phala/core/wire"
@@ -72,9 +73,12 @@ func account(name string) string {
 	return address.Encode(h[:20])
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { t.Helper(); return newWorldFor(t, 0) }
+
+// newWorldFor has another limit on the time of a call.
+func newWorldFor(t *testing.T, limit time.Duration) *world {
 	t.Helper()
-	e, err := engine.New(context.Background(), engine.Config{Capabilities: []string{"staking", "stargate", "ibc2"}})
+	e, err := engine.New(context.Background(), engine.Config{CallTimeout: limit, Capabilities: []string{"staking", "stargate", "ibc2"}})
 	if err != nil {
 		t.Fatal(err)
 	}

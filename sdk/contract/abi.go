@@ -61,7 +61,8 @@ type subMessage struct {
 	ID       uint64          `json:"id"`
 	Msg      json.RawMessage `json:"msg"`
 	GasLimit *uint64         `json:"gas_limit"`
-	ReplyOn  string          `json:"reply_on"`
+	ReplyOn  ReplyOn         `json:"reply_on"`
+	Payload  []byte          `json:"payload,omitempty"`
 }
 
 type response struct {

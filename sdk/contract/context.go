@@ -18,7 +18,8 @@ type Context struct {
 	err      error // the first fault in what the contract asked for
 }
 
-// Sender is the account that called; empty in a query.
+// Sender is the account or contract that called; empty where nobody did: in a
+// query, a migration, a reply, and what the chain itself calls.
 func (c *Context) Sender() string { return c.info.Sender }
 
 // Caller is the account that signed a query's permit, and empty if nobody did.
@@ -111,13 +112,7 @@ func (c *Context) Execute(address string, msg any, funds ...Coin) {
 }
 
 // Message adds any CosmWasm message.
-func (c *Context) Message(msg any) {
-	b, err := json.Marshal(msg)
-	if err != nil {
-		c.fail(fmt.Errorf("encoding a message: %w", err))
-	}
-	c.response.Messages = append(c.response.Messages, subMessage{Msg: b, ReplyOn: "never"})
-}
+func (c *Context) Message(msg any) { c.Submessage(Submessage{Msg: msg, ReplyOn: Never}) }
 
 // fail refuses the call at its end: so that asking for something is one line.
 func (c *Context) fail(err error) {

@@ -35,6 +35,9 @@ type Contract struct {
 	Instantiate Handler
 	Execute     Handler
 	Query       Answerer
+	Migrate     Handler      // other code becomes this one's, with the former one's state
+	Sudo        Handler      // called by the chain itself
+	Reply       ReplyHandler // to a Submessage
 }
 
 // Handler is an entry point that may change state; Handle makes one.
@@ -98,7 +101,7 @@ func Register(c Contract) {
 	if registered != nil {
 		panic("contract: registered twice")
 	}
-	for _, warm := range []func(){Warm[env], Warm[info], Warm[result]} {
+	for _, warm := range []func(){Warm[env], Warm[info], Warm[result], Warm[replyJSON]} {
 		warm()
 	}
 	registered = &c
@@ -133,12 +136,20 @@ func (c Contract) run(h Host, entry string, env, info, msg []byte) (any, error) 
 		if handler = c.Instantiate; handler == nil {
 			handler = func(*Context, []byte) error { return nil }
 		}
+	case "migrate":
+		handler = c.Migrate
+	case "sudo":
+		handler = c.Sudo
+	case "reply":
+		handler = c.Reply.handler()
 	}
 	if handler == nil {
 		return nil, fmt.Errorf("this contract has no %s", entry)
 	}
-	if err := json.Unmarshal(info, &ctx.info); err != nil {
-		return nil, fmt.Errorf("reading the sender: %w", err)
+	if entry == "execute" || entry == "instantiate" {
+		if err := json.Unmarshal(info, &ctx.info); err != nil {
+			return nil, fmt.Errorf("reading the sender: %w", err)
+		}
 	}
 	if err := handler(ctx, msg); err != nil {
 		return nil, err

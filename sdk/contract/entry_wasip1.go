@@ -23,6 +23,21 @@ func exportQuery(env, msg uint32) uint32 {
 	return enter("query", take(env), nil, take(msg))
 }
 
+//go:wasmexport migrate
+func exportMigrate(env, msg uint32) uint32 {
+	return enter("migrate", take(env), nil, take(msg))
+}
+
+//go:wasmexport sudo
+func exportSudo(env, msg uint32) uint32 {
+	return enter("sudo", take(env), nil, take(msg))
+}
+
+//go:wasmexport reply
+func exportReply(env, msg uint32) uint32 {
+	return enter("reply", take(env), nil, take(msg))
+}
+
 // enter runs the registered contract. A panic becomes an abort, which tells
 // the caller what the program would have printed where nobody reads.
 func enter(entry string, env, info, msg []byte) uint32 {

@@ -34,6 +34,7 @@ type Contract struct {
 // Result is what a call wants to happen and to be known.
 type Result struct {
 	Messages   []json.RawMessage
+	Replies    []contract.ReplyOn // to each message, when
 	Attributes []contract.Attribute
 	Events     []Event
 	Data       []byte
@@ -65,6 +66,21 @@ func (c *Contract) Execute(sender string, msg any, funds ...contract.Coin) (*Res
 	return c.change("execute", sender, msg, funds)
 }
 
+// Migrate calls as if other code had become this one's.
+func (c *Contract) Migrate(msg any) (*Result, error) { return c.change("migrate", "", msg, nil) }
+
+// Sudo calls as the chain does.
+func (c *Contract) Sudo(msg any) (*Result, error) { return c.change("sudo", "", msg, nil) }
+
+// Reply tells the contract what has become of one of its messages.
+func (c *Contract) Reply(r contract.Reply) (*Result, error) {
+	result := map[string]any{"error": r.Failure}
+	if r.Failure == "" {
+		result = map[string]any{"ok": map[string]any{"events": append([]contract.Event{}, r.Events...), "data": r.Data, "msg_responses": []any{}}}
+	}
+	return c.change("reply", "", map[string]any{"id": r.ID, "payload": r.Payload, "gas_used": 0, "result": result}, nil)
+}
+
 // Query asks, with the permit of caller (or nobody's, if empty), and decodes
 // the answer.
 func (c *Contract) Query(caller string, msg, answer any) error {
@@ -82,7 +98,8 @@ func (c *Contract) change(entry, sender string, msg any, funds []contract.Coin) 
 	}
 	var r struct {
 		Messages []struct {
-			Msg json.RawMessage `json:"msg"`
+			Msg     json.RawMessage  `json:"msg"`
+			ReplyOn contract.ReplyOn `json:"reply_on"`
 		} `json:"messages"`
 		Attributes []contract.Attribute `json:"attributes"`
 		Events     []Event              `json:"events"`
@@ -96,6 +113,7 @@ func (c *Contract) change(entry, sender string, msg any, funds []contract.Coin) 
 	out := &Result{Attributes: r.Attributes, Events: r.Events, Data: r.Data}
 	for _, m := range r.Messages {
 		out.Messages = append(out.Messages, m.Msg)
+		out.Replies = append(out.Replies, m.ReplyOn)
 	}
 	return out, nil
 }

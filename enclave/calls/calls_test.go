@@ -20,7 +20,7 @@ const refusal = `{"error":"no"}`
 func TestMessageMovesFundsAndSaysWhoSends(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.contract("a", open), w.contract("b", open)
-	r := w.must(a, answerWith(sub(0, "never", exec(b, `{"ok":{"messages":[],"attributes":[{"key":"k","value":"v"}],"events":[{"type":"tax","attributes":[{"key":"z","value":"1"}]}],"data":"Yg=="}}`, "30"))), "")
+	r := w.must(a, answerWith(sub(0, "never", executing(b, `{"ok":{"messages":[],"attributes":[{"key":"k","value":"v"}],"events":[{"type":"tax","attributes":[{"key":"z","value":"1"}]}],"data":"Yg=="}}`, "30"))), "")
 	w.has(a, "70")
 	w.has(b, "130")
 	if got, want := w.kept(b, script.Info), `{"sender":"`+a+`","funds":[{"denom":"ppha","amount":"30"}]}`; got != want {
@@ -64,7 +64,7 @@ func TestReplies(t *testing.T) {
 		w := newWorld(t)
 		a, b := w.contract("a", open), w.contract("b", open)
 		w.script(a, `{"ok":{"messages":[],"attributes":[],"events":[],"data":"cmVwbHk="}}`)
-		r := w.must(a, answerWith(sub(7, c.on, exec(b, c.answer, ""))), c.code)
+		r := w.must(a, answerWith(sub(7, c.on, executing(b, c.answer, ""))), c.code)
 		got := strings.ReplaceAll(w.kept(a, script.Reply), b, "B")
 		if !strings.Contains(got, c.replied) || (c.replied == "") != (got == "") {
 			t.Errorf("%s: the reply was %s, want %s", name, got, c.replied)
@@ -100,8 +100,8 @@ func TestPayloadComesBack(t *testing.T) {
 func TestRollback(t *testing.T) {
 	w := newWorld(t)
 	a, b, c := w.contract("a", open), w.contract("b", open), w.contract("c", open)
-	deep := answerWith(sub(0, "never", send(bob, "1")), sub(0, "never", exec(c, answerWith(), "2")), sub(0, "never", exec(c, refusal, "")))
-	w.must(a, answerWith(sub(1, "never", send(bob, "10")), sub(2, "error", exec(b, deep, "20")), sub(3, "never", send(bob, "3"))), "")
+	deep := answerWith(sub(0, "never", send(bob, "1")), sub(0, "never", executing(c, answerWith(), "2")), sub(0, "never", executing(c, refusal, "")))
+	w.must(a, answerWith(sub(1, "never", send(bob, "10")), sub(2, "error", executing(b, deep, "20")), sub(3, "never", send(bob, "3"))), "")
 	w.has(a, "87")
 	w.has(b, "100")
 	w.has(c, "100")
@@ -133,8 +133,8 @@ func TestPayments(t *testing.T) {
 		{`{"bank":{"send":{"to_address":"` + b + `","amount":[]}}}`, "bad-amount", "80", "120"},
 		{`{"bank":{"burn":{"amount":[{"denom":"ppha","amount":"8"}]}}}`, "", "72", "120"},
 		{`{"bank":{"burn":{"amount":[{"denom":"ppha","amount":"73"}]}}}`, "contract-funds", "72", "120"},
-		{exec(b, script.OK, "73"), "contract-funds", "72", "120"},
-		{exec(b, script.OK, "-1"), "bad-amount", "72", "120"},
+		{executing(b, script.OK, "73"), "contract-funds", "72", "120"},
+		{executing(b, script.OK, "-1"), "bad-amount", "72", "120"},
 		{`{"staking":{}}`, "unsupported-message", "72", "120"},
 		{`{"wasm":{}}`, "unsupported-message", "72", "120"},
 		{`{"bank":{},"wasm":{}}`, "unsupported-message", "72", "120"},
@@ -153,16 +153,16 @@ func TestBounds(t *testing.T) {
 	w := newWorld(t)
 	a := w.contract("a", open)
 	// A contract that calls itself for ever: the script is what it answers to everything else.
-	w.script(a, answerWith(sub(0, "never", exec(a, `{}`, ""))))
+	w.script(a, answerWith(sub(0, "never", executing(a, `{}`, ""))))
 	w.must(a, `{}`, "too-deep")
 	// Twice at each level is stopped before depth multiplies.
-	w.script(a, answerWith(sub(0, "error", exec(a, `{}`, "")), sub(0, "never", exec(a, `{}`, ""))))
+	w.script(a, answerWith(sub(0, "error", executing(a, `{}`, "")), sub(0, "never", executing(a, `{}`, ""))))
 	if _, err := w.execute(a, `{}`); codeOf(err) != "too-deep" && codeOf(err) != "too-many-calls" {
 		t.Errorf("got %v", err)
 	}
 	many := make([]string, maxCalls)
 	for i := range many {
-		many[i] = sub(0, "never", exec(a, script.OK, ""))
+		many[i] = sub(0, "never", executing(a, script.OK, ""))
 	}
 	w.must(a, answerWith(many...), "too-many-calls")
 	w.must(a, answerWith(many[2:]...), "")
@@ -173,7 +173,7 @@ func TestMissingCodeEndsTheInput(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.contract("a", open), w.contract("b", open)
 	w.lacks = true
-	if _, err := w.execute(a, answerWith(sub(0, "always", exec(b, script.OK, "")))); !errors.Is(err, errLack) {
+	if _, err := w.execute(a, answerWith(sub(0, "always", executing(b, script.OK, "")))); !errors.Is(err, errLack) {
 		t.Errorf("got %v", err)
 	}
 }

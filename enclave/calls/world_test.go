@@ -176,7 +176,7 @@ func sub(id int, on, msg string) string {
 	return string(b)
 }
 
-func exec(addr, msg, funds string) string {
+func executing(addr, msg, funds string) string {
 	coins := "[]"
 	if funds != "" {
 		coins = `[{"denom":"ppha","amount":"` + funds + `"}]`

@@ -55,10 +55,9 @@ func TestContractsMakeContracts(t *testing.T) {
 	if got, want := w.kept(first, script.Info), `{"sender":"`+a+`","funds":[{"denom":"ppha","amount":"40"}]}`; got != want {
 		t.Errorf("it was instantiated with %s", got)
 	}
-	data := field(1, []byte(first))
 	w.must(a, answerWith(sub(1, "success", instantiate(1, "", `{"ok":{"messages":[],"attributes":[],"events":[],"data":"Yg=="}}`, "", ""))), "")
 	third := w.made(a)
-	data = append(field(1, []byte(third)), field(2, []byte("b"))...)
+	data := append(field(1, []byte(third)), field(2, []byte("b"))...)
 	if got, want := w.kept(a, script.Reply), `"msg_responses":[{"type_url":"/cosmwasm.wasm.v1.MsgInstantiateContractResponse","value":"`+b64(string(data))+`"}]`; !strings.Contains(got, want) {
 		t.Errorf("the reply is %s, want %s", got, want)
 	}

@@ -168,6 +168,19 @@ func TestBounds(t *testing.T) {
 	w.must(a, answerWith(many[2:]...), "")
 }
 
+func TestEventsAreBounded(t *testing.T) {
+	w := newWorld(t)
+	a := w.contract("a", open)
+	loud := `{"ok":{"messages":[],"attributes":[{"key":"k","value":"` + strings.Repeat("x", 20<<10) + `"}],"events":[],"data":null}}`
+	w.script(a, loud)
+	many := make([]string, maxEvents/(20<<10)+1)
+	for i := range many {
+		many[i] = sub(0, "never", executing(a, `{}`, ""))
+	}
+	w.must(a, answerWith(many[2:]...), "")
+	w.must(a, answerWith(many...), "contract-events")
+}
+
 // What the node lacks is no failure of the contract's, and no contract catches it.
 func TestMissingCodeEndsTheInput(t *testing.T) {
 	w := newWorld(t)

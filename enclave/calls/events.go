@@ -52,6 +52,16 @@ func told(contract string, r *engine.Response) ([]engine.Event, error) {
 	return out, nil
 }
 
+func size(events []engine.Event) (n int) {
+	for _, e := range events {
+		n += len(e.Type)
+		for _, a := range e.Attributes {
+			n += len(a.Key) + len(a.Value)
+		}
+	}
+	return n
+}
+
 // sorted copies events for a reply, where attributes stand by key.
 func sorted(events []engine.Event) []engine.Event {
 	out := make([]engine.Event, len(events))

@@ -17,6 +17,7 @@ const (
 	maxQueryDepth = 10  // queries of queries, each with a live instance
 	maxCalls      = 256 // of contracts, by message, reply or query
 	maxPayload    = 128 << 10
+	maxEvents     = 1 << 20 // bytes of all events, since each reply above them tells them again
 )
 
 // World is what contracts see and use besides the state.
@@ -43,6 +44,7 @@ type Session struct {
 	Slow bool
 
 	calls int
+	said  int // bytes of events
 	gas   uint64
 }
 
@@ -166,6 +168,9 @@ func (s *Session) run(ctx context.Context, ed *state.Editor, meta *wire.Contract
 		return outcome{}, err
 	}
 	out.own = len(out.events)
+	if s.said += size(out.events); s.said > maxEvents {
+		return outcome{}, Fail("contract-events", "tell the contract's author", "the message sets off more than %d bytes of events", maxEvents)
+	}
 	for _, m := range ran.Response.Messages {
 		data, events, err := s.submessage(ctx, ed, meta, depth, m)
 		if err != nil {

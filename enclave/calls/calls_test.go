@@ -2,6 +2,7 @@ package calls
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -44,6 +45,7 @@ func TestMessageMovesFundsAndSaysWhoSends(t *testing.T) {
 }
 
 func TestReplies(t *testing.T) {
+	gas := regexp.MustCompile(`"gas_used":[1-9][0-9]*`)
 	ok := `{"ok":{"messages":[],"attributes":[{"key":"z","value":"1"},{"key":"b","value":"2"}],"events":[],"data":"Yg=="}}`
 	for name, c := range map[string]struct {
 		on, answer string
@@ -57,15 +59,15 @@ func TestReplies(t *testing.T) {
 		"error, ok":      {"error", ok, "", ""},
 		"error, error":   {"error", refusal, "", `"result":{"error":"contract-error: B: no"}`},
 		"error, trap":    {"error", `{"ok":5}`, "", `"result":{"error":"contract-trap: contract B trapped in execute"}`},
-		"always, ok":     {"always", ok, "", `{"gas_used":0,"id":7,"result":{"ok":{"events":[{"type":"execute","attributes":[{"key":"_contract_address","value":"B"}]},{"type":"wasm","attributes":[{"key":"_contract_address","value":"B"},{"key":"b","value":"2"},{"key":"z","value":"1"}]}],"data":"CgFi",`},
-		"always, error":  {"always", refusal, "", `{"gas_used":0,"id":7,"result":{"error":"contract-error: B: no"}}`},
+		"always, ok":     {"always", ok, "", `{"gas_used":N,"id":7,"result":{"ok":{"events":[{"type":"execute","attributes":[{"key":"_contract_address","value":"B"}]},{"type":"wasm","attributes":[{"key":"_contract_address","value":"B"},{"key":"b","value":"2"},{"key":"z","value":"1"}]}],"data":"CgFi",`},
+		"always, error":  {"always", refusal, "", `{"gas_used":N,"id":7,"result":{"error":"contract-error: B: no"}}`},
 		"sometimes":      {"sometimes", ok, "unsupported-message", ""},
 	} {
 		w := newWorld(t)
 		a, b := w.contract("a", open), w.contract("b", open)
 		w.script(a, `{"ok":{"messages":[],"attributes":[],"events":[],"data":"cmVwbHk="}}`)
 		r := w.must(a, answerWith(sub(7, c.on, executing(b, c.answer, ""))), c.code)
-		got := strings.ReplaceAll(w.kept(a, script.Reply), b, "B")
+		got := gas.ReplaceAllString(strings.ReplaceAll(w.kept(a, script.Reply), b, "B"), `"gas_used":N`)
 		if !strings.Contains(got, c.replied) || (c.replied == "") != (got == "") {
 			t.Errorf("%s: the reply was %s, want %s", name, got, c.replied)
 		}
@@ -199,4 +201,25 @@ func TestReservedAttributes(t *testing.T) {
 		w.must(a, `{"ok":{"messages":[],"attributes":[],"events":[{"type":"tax","attributes":[{"key":"`+key+`","value":"v"}]}],"data":null}}`, "contract-events")
 	}
 	w.must(a, `{"ok":{"messages":[],"attributes":[],"events":[{"type":" ","attributes":[]}],"data":null}}`, "contract-events")
+}
+
+// TestGas: who asks or is answered pays for what is done on the way; a
+// message's own limit ends the message alone; none is left when it is used up.
+func TestGas(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.contract("a", open), w.contract("b", open)
+	w.script(a, `{"ok":{"messages":[],"attributes":[],"events":[],"data":"cmVwbHk="}}`)
+	limited := func(n string) string {
+		return answerWith(strings.Replace(sub(7, "error", executing(b, refusal, "")), `"gas_limit":null`, `"gas_limit":`+n, 1))
+	}
+	w.must(a, limited("1000"), "")
+	if got := w.kept(a, script.Reply); !strings.Contains(got, "out-of-gas") {
+		t.Errorf("the reply was %s", got)
+	}
+	w.must(a, limited("1000000"), "")
+	if got := w.kept(a, script.Reply); !strings.Contains(got, "contract-error") {
+		t.Errorf("the reply was %s", got)
+	}
+	w.gas = 14_000 // enough for the first call alone
+	w.must(a, limited("1000000"), "out-of-gas")
 }

@@ -33,7 +33,12 @@ func (s *Session) submessage(ctx context.Context, ed *state.Editor, from *wire.C
 		return nil, nil, Fail("unsupported-message", "tell the contract's author", "a payload of %d bytes, at most %d are allowed", len(m.Payload), maxPayload)
 	}
 	step, effects, gas := ed.Step(), len(s.Effects), s.gas
+	limit := s.Gas
+	if m.GasLimit != nil && *m.GasLimit < limit-s.gas {
+		s.Gas = s.gas + *m.GasLimit
+	}
 	done, err := s.message(ctx, step, from, depth, m)
+	s.Gas = limit
 	if err == nil {
 		ed.Commit(step)
 	} else {

@@ -37,6 +37,10 @@ func catchable(err error) (*Error, bool) {
 	return e, true
 }
 
+func spent(contract string, entry engine.Entry) error {
+	return Fail("out-of-gas", "send the message again with a higher gas class; the state is as it was before the call", "contract %s ran out of gas in %s", contract, entry)
+}
+
 // failed turns what the engine says into what the caller is told. Members agree on the fact of a trap, not on its words.
 func failed(meta *wire.Contract, depth int, err error) error {
 	var said *engine.ContractError
@@ -47,6 +51,8 @@ func failed(meta *wire.Contract, depth int, err error) error {
 		return Fail("contract-error", "change the message as the contract asks", "%s: %s", name, said.Message)
 	case errors.As(err, &said):
 		return Fail("contract-error", "change the message as the contract asks", "%s", said.Message)
+	case errors.As(err, &trap) && trap.OutOfGas:
+		return spent(name, trap.Entry)
 	case errors.As(err, &trap):
 		if trap.Timeout {
 			return &timeout{trapped(meta, trap.Entry)}

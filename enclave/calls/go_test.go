@@ -40,7 +40,7 @@ func TestGoContractsCallEachOther(t *testing.T) {
 	a := w.named("mother", `{"name":"mother"}`)
 	query := func(of, msg string) string {
 		t.Helper()
-		b, err := (&Session{World: w.world}).Query(t.Context(), w.ed.Step(), w.meta(of), alice, []byte(msg))
+		b, err := (&Session{Gas: w.gas, World: w.world}).Query(t.Context(), w.ed.Step(), w.meta(of), alice, []byte(msg))
 		if err != nil {
 			t.Fatal(err)
 		}

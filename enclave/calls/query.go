@@ -25,6 +25,8 @@ type querier struct {
 	ed    *state.Editor
 	asker string
 	depth int // of the queries it sets off
+
+	gas, used uint64 // of the question that is being answered
 }
 
 type queryRequest struct {
@@ -62,7 +64,8 @@ type systemError struct{ kind, field, value string }
 func (e *systemError) Error() string { return e.kind + ": " + e.value }
 
 // Query answers a QueryRequest with a SystemResult.
-func (q *querier) Query(request []byte) ([]byte, error) {
+func (q *querier) Query(request []byte, gas uint64) ([]byte, uint64, error) {
+	q.gas, q.used = gas, 0
 	value, err := q.answer(request)
 	var system *systemError
 	told, may := catchable(err)
@@ -82,13 +85,13 @@ func (q *querier) Query(request []byte) ([]byte, error) {
 	case may:
 		out = map[string]any{"ok": map[string]any{"error": told.Error()}}
 	default:
-		return nil, err
+		return nil, q.used, err
 	}
 	b, err := json.Marshal(out)
 	if err != nil {
-		return nil, fmt.Errorf("encoding an answer: %w", err)
+		return nil, q.used, fmt.Errorf("encoding an answer: %w", err)
 	}
-	return b, nil
+	return b, q.used, nil
 }
 
 func (q *querier) answer(request []byte) ([]byte, error) {
@@ -169,7 +172,9 @@ func (q *querier) smart(addr string, msg []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return q.s.ask(q.ctx, q.ed, meta, q.depth, q.asker, msg)
+	out, err := q.s.ask(q.ctx, q.ed, meta, q.depth, q.asker, msg, q.gas)
+	q.used = out.GasUsed
+	return out.Query, err
 }
 
 func (q *querier) contractInfo(addr string) ([]byte, error) {

@@ -38,15 +38,22 @@ type World struct {
 // goes along: on an error the caller drops that, and the effects with it.
 type Session struct {
 	World
+	Gas     uint64         // that contracts may use; 0 is none
 	Effects []*wire.Effect // in the order in which they were caused
 	// Slow says that the wall-clock guard has stopped something of this input;
 	// if it is set before the call, that is not run again.
 	Slow bool
 
 	calls int
-	said  int // bytes of events
-	gas   uint64
+	said  int    // bytes of events
+	gas   uint64 // used
+
+	deploy uint64 // charges, which no limit bounds: who instantiates has not chosen the code's size
 }
+
+// Used is the gas that all calls have used, with the deploy charges of what was
+// brought to life.
+func (s *Session) Used() uint64 { return s.gas + s.deploy }
 
 // Result is what the sender of an input is told.
 type Result struct {
@@ -109,7 +116,8 @@ func (s *Session) enter(ctx context.Context, ed *state.Editor, meta *wire.Contra
 
 // Query asks a contract for caller, who has been admitted already.
 func (s *Session) Query(ctx context.Context, ed *state.Editor, meta *wire.Contract, caller string, msg []byte) ([]byte, error) {
-	return s.ask(ctx, ed, meta, 0, caller, msg)
+	out, err := s.ask(ctx, ed, meta, 0, caller, msg, 0)
+	return out.Query, err
 }
 
 // call runs an entry point, without what follows from it.
@@ -130,21 +138,33 @@ func (s *Session) call(ctx context.Context, ed *state.Editor, meta *wire.Contrac
 		q.depth = depth + 1
 	}
 	c.Querier = q
+	asked := c.GasLimit > 0 // by another contract, which pays
+	if !asked {
+		c.GasLimit = s.Gas - s.gas
+	}
+	if c.GasLimit == 0 {
+		return engine.Outcome{}, spent(self, c.Entry)
+	}
 	out, err := s.Engine.Run(ctx, code, c)
-	s.gas += out.GasUsed
+	if !asked {
+		s.gas += out.GasUsed
+	}
+	if c.Entry == engine.Instantiate {
+		s.deploy += code.DeployGas()
+	}
 	if err != nil {
 		return out, failed(meta, depth, err)
 	}
 	return out, nil
 }
 
-// ask runs a query; depth counts queries.
-func (s *Session) ask(ctx context.Context, ed *state.Editor, meta *wire.Contract, depth int, caller string, msg []byte) ([]byte, error) {
+// ask runs a query; depth counts queries. With a gas of its own, which a
+// contract gives that asks, it counts as that contract's.
+func (s *Session) ask(ctx context.Context, ed *state.Editor, meta *wire.Contract, depth int, caller string, msg []byte, gas uint64) (engine.Outcome, error) {
 	if depth > maxQueryDepth {
-		return nil, Fail("too-deep", "ask the contract's author", "more than %d queries within each other", maxQueryDepth)
+		return engine.Outcome{}, Fail("too-deep", "ask the contract's author", "more than %d queries within each other", maxQueryDepth)
 	}
-	out, err := s.call(ctx, ed, meta, depth, engine.Call{Entry: engine.Query, Env: engine.Env{Caller: caller}, Msg: msg})
-	return out.Query, err
+	return s.call(ctx, ed, meta, depth, engine.Call{Entry: engine.Query, Env: engine.Env{Caller: caller}, Msg: msg, GasLimit: gas})
 }
 
 // outcome is what a call and all that followed from it has come to.

@@ -20,6 +20,7 @@ import (
 
 // world is a cluster with scripted contracts, alice's, in it.
 type world struct {
+	gas   uint64 // of each input
 	t     *testing.T
 	world World
 	ed    *state.Editor
@@ -47,7 +48,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	id := compiled.ID()
-	w := &world{t: t, ed: state.New(make([]byte, 32)).Edit(), code: id[:]}
+	w := &world{t: t, gas: 1_000_000_000, ed: state.New(make([]byte, 32)).Edit(), code: id[:]}
 	w.world = World{Engine: e, ChainID: "phala-test", Cluster: 1, Height: 7, Nanos: 5, Code: func(_ context.Context, id []byte) (*engine.Contract, error) {
 		if w.lacks {
 			return nil, errLack
@@ -59,7 +60,7 @@ func newWorld(t *testing.T) *world {
 
 // step runs f as an input: what it leaves stays if it succeeds.
 func (w *world) step(f func(s *Session, ed *state.Editor) error) error {
-	s, ed := &Session{World: w.world}, w.ed.Step()
+	s, ed := &Session{Gas: w.gas, World: w.world}, w.ed.Step()
 	if err := f(s, ed); err != nil {
 		return err
 	}

@@ -6,8 +6,8 @@ import (
 )
 
 // Echo is a contract whose every entry point answers with the message it was given, so that the test says what the contract does:
-// {"ok":{…}}, {"error":"…"}, a payment, or garbage, which is a trap. Instantiation stores a 1 and execution a 2 first; a query
-// whose message is {} answers with what is stored.
+// {"ok":{…}}, {"error":"…"}, a payment, or garbage, which is a trap; execution of four bytes never ends. Instantiation stores a 1
+// and execution a 2 first; a query whose message is {} answers with what is stored.
 func Echo() []byte {
 	data, at := []byte{}, map[string]uint32{}
 	for _, s := range []string{"k", `{"ok":"MQ=="}`, `{"ok":"Mg=="}`} {
@@ -26,6 +26,8 @@ func Echo() []byte {
 	msg := func(i byte) []byte { return []byte{0x20, i} }
 	// if length of message == 2 then db_read(k) else message
 	query := cat(msg(1), []byte{0x28, 2, 8}, i32(2), []byte{0x46, 0x04, 0x7f}, i32(at["k"]), []byte{0x10, dbRead, 0x05}, msg(1), []byte{0x0b})
+	// if length of message == 4 then for {}
+	loop := cat(msg(2), []byte{0x28, 2, 8}, i32(4), []byte{0x46, 0x04, 0x40, 0x03, 0x40, 0x0c, 0, 0x0b, 0x0b})
 	allocate := cat(
 		[]byte{0x23, 0, 0x23, 0}, i32(12), []byte{0x6a, 0x36, 2, 0},
 		[]byte{0x23, 0, 0x20, 0, 0x36, 2, 4},
@@ -44,7 +46,7 @@ func Echo() []byte {
 		{"deallocate", 2, nil},
 		{"interface_version_8", 3, nil},
 		{"instantiate", 4, cat(write(`{"ok":"MQ=="}`), msg(2))},
-		{"execute", 4, cat(write(`{"ok":"Mg=="}`), msg(2))},
+		{"execute", 4, cat(loop, write(`{"ok":"Mg=="}`), msg(2))},
 		{"query", 5, query},
 	}
 	var exports, code, types [][]byte

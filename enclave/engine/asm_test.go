@@ -8,14 +8,15 @@ import (
 // asm assembles small contracts, so that the tests need no other compiler. It
 // knows just enough: i32 and i64, one memory, regions laid out in advance.
 type asm struct {
-	imports []asmImport
-	entries map[Entry][]byte // bodies; their last value is the answer
-	skip    string           // a standard export to leave out
-	extra   []string         // further exports, of functions that do nothing
-	init    []byte           // body of _initialize
-	pages   uint32
-	start   bool
-	data    []byte
+	imports  []asmImport
+	entries  map[Entry][]byte // bodies; their last value is the answer
+	skip     string           // a standard export to leave out
+	extra    []string         // further exports, of functions that do nothing
+	init     []byte           // body of _initialize
+	allocate []byte           // body of allocate, if it is to be another
+	pages    uint32
+	start    bool
+	data     []byte
 }
 
 type asmImport struct {
@@ -110,7 +111,11 @@ func (a *asm) bytes() []byte {
 		code = append(code, cat(leb(uint32(len(b))), b))
 	}
 	one := []byte{0x7f}
-	add("allocate", 1, one, allocateBody)
+	allocate := a.allocate
+	if allocate == nil {
+		allocate = allocateBody
+	}
+	add("allocate", 1, one, allocate)
 	add("deallocate", 1, nil, nil)
 	add("interface_version_8", 0, nil, nil)
 	for _, e := range []Entry{Instantiate, Execute, Query} {

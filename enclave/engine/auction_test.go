@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -41,9 +42,19 @@ func account(t testing.TB, name string) string {
 }
 
 func TestAuction(t *testing.T) {
+	code := buildGo(t, "../../examples/auction/contract")
+	pooled, fresh := newEngine(t, Config{}), newEngine(t, Config{})
+	first, again := auction(t, pooled, code), auction(t, pooled, code)
+	unpool(fresh)
+	if one := auction(t, fresh, code); !slices.Equal(first, one) || !slices.Equal(first, again) {
+		t.Errorf("gas differs: %d and %d pooled, %d on fresh instances", first, again, one)
+	}
+}
+
+// auction runs one and gives the gas of its calls.
+func auction(t *testing.T, e *Engine, code []byte) (gas []uint64) {
 	ctx := context.Background()
-	e := newEngine(t, Config{})
-	c, err := e.Compile(ctx, buildGo(t, "../../examples/auction/contract"))
+	c, err := e.Compile(ctx, code)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,6 +68,7 @@ func TestAuction(t *testing.T) {
 		t.Helper()
 		overlay := memory(maps.Clone(state))
 		out, err := e.Run(ctx, c, Call{Entry: entry, Env: env, Info: &Info{Sender: sender}, Msg: []byte(msg), Store: overlay})
+		gas = append(gas, out.GasUsed)
 		var refused *ContractError
 		if wantErr != "" {
 			if !errors.As(err, &refused) || refused.Message != wantErr {
@@ -96,4 +108,5 @@ func TestAuction(t *testing.T) {
 	do(Execute, alice, `{"bid":{"amount":"500"}}`, "the auction is closed")
 	ask("", `{"winner":{}}`, `{"bidder":"`+alice+`","amount":"125"}`, "")
 	ask("", `{"nonsense":{}}`, "", `reading the message: json: unknown field "nonsense" (want one of status, winner, bid)`)
+	return gas
 }

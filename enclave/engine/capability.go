@@ -1,9 +1,12 @@
 package engine
 
 import (
+	"encoding/binary"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/phala-go/phala/enclave/engine/meter"
 )
 
 // A contract says what it needs by exporting functions with these names.
@@ -24,11 +27,11 @@ func Capabilities() []string {
 }
 
 // incapable names what a module requires and is not to be had, or is empty.
-func (m *module) incapable(also []string) string {
+func incapable(m *meter.Module, also []string) string {
 	offered := slices.Concat(Capabilities(), also)
 	var missing []string
-	for name := range m.exports {
-		if need, ok := strings.CutPrefix(name, capability); ok && !slices.Contains(offered, need) {
+	for _, x := range m.Exports {
+		if need, ok := strings.CutPrefix(x.Name, capability); ok && !slices.Contains(offered, need) {
 			missing = append(missing, need)
 		}
 	}
@@ -44,13 +47,21 @@ func (m *module) incapable(also []string) string {
 // version of their state, a decimal number.
 const versionSection = "cw_migrate_version"
 
-// readVersion looks for it; what is no number is as good as none.
-func (m *module) readVersion(r *reader) {
-	n := r.u32()
-	if r.err != nil || n != uint32(len(versionSection)) || string(r.take(n)) != versionSection {
-		return
+// stateVersion looks for it in a module that is known to be well formed; what
+// is no number is as good as none.
+func stateVersion(code []byte) *uint64 {
+	for code = code[8:]; len(code) > 0; {
+		id := code[0]
+		size, n := binary.Uvarint(code[1:])
+		section := code[1+n : 1+n+int(size)]
+		code = code[1+n+int(size):]
+		length, n := binary.Uvarint(section)
+		if id != 0 || length != uint64(len(versionSection)) || !strings.HasPrefix(string(section[n:]), versionSection) {
+			continue
+		}
+		if v, err := strconv.ParseUint(string(section[n+len(versionSection):]), 10, 64); err == nil {
+			return &v
+		}
 	}
-	if v, err := strconv.ParseUint(string(r.b), 10, 64); err == nil {
-		m.migrateVersion = &v
-	}
+	return nil
 }

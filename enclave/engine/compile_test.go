@@ -6,7 +6,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestRefusedCode(t *testing.T) {
@@ -17,15 +16,15 @@ func TestRefusedCode(t *testing.T) {
 		code []byte
 		want string
 	}{
-		{"nothing", nil, "not a WASM module"},
-		{"text", []byte("#!/bin/sh"), "not a WASM module"},
-		{"component", []byte("\x00asm\x0d\x00\x01\x00"), "not a WASM module of version 1"},
-		{"cut short", good[:len(good)-3], "unexpected EOF"},
-		{"trailing bytes", append(bytes.Clone(good), 0xff, 5), "unexpected EOF"},
+		{"nothing", nil, "at byte 0: not a WebAssembly module"},
+		{"text", []byte("#!/bin/sh"), "not a WebAssembly module"},
+		{"component", []byte("\x00asm\x0d\x00\x01\x00"), "at byte 4: not a WebAssembly module of version 1"},
+		{"cut short", good[:len(good)-3], "231 are left"},
+		{"trailing bytes", append(bytes.Clone(good), 0xff, 5), "0 are left"},
 		{"unknown section", append(bytes.Clone(good), 0x7f, 0), "section"},
 		{"too large", make([]byte, 100<<10+1), "102401 bytes, at most 102400"},
 		{"too much memory", (&asm{pages: 513}).bytes(), "513"},
-		{"start function", (&asm{start: true}).bytes(), "has a start function"},
+		{"start function", (&asm{start: true}).bytes(), "a start function is not allowed"},
 		{"old interface", (&asm{extra: []string{"interface_version_7"}}).bytes(), "wants interface_version_7, offered is interface_version_8"},
 		{"capability", (&asm{extra: []string{"requires_staking"}}).bytes(), "requires staking; offered here are cosmwasm_1_1, cosmwasm_1_2, cosmwasm_1_3, cosmwasm_1_4, cosmwasm_2_0, cosmwasm_2_1, cosmwasm_2_2, cosmwasm_3_0, iterator, phala"},
 		{"no memory", (&asm{skip: "memory"}).bytes(), "does not export memory"},
@@ -33,16 +32,11 @@ func TestRefusedCode(t *testing.T) {
 		{"no version", (&asm{skip: "interface_version_8"}).bytes(), "does not export interface_version_8"},
 		{"no instantiate", (&asm{skip: "instantiate"}).bytes(), "does not export instantiate"},
 		{"wrong signature", (&asm{extra: []string{"migrate"}}).bytes(), "exports migrate with another signature"},
-		{"huge table", append(bytes.Clone(good), section(4, vec(cat([]byte{0x70, 0}, leb(maxTable+1))))...), "65537 elements in a table"},
-		{"growing table", (&asm{init: []byte{0xd0, 0x70, 0x41, 1, 0xfc, 0x0f, 0, 0x1a}}).bytes(), "invalid function"},
-		{"many globals", append(bytes.Clone(good), section(6, leb(maxGlobals+1))...), "1001 globals"},
-		{"ill-typed", (&asm{init: []byte{0x6a}}).bytes(), "invalid function"},
+		{"growing table", (&asm{init: []byte{0xd0, 0x70, 0x41, 1, 0xfc, 0x0f, 0, 0x1a}}).bytes(), "reference types) is not allowed"},
+		{"ill-typed", (&asm{init: []byte{0x6a}}).bytes(), "operand missing"},
 		{"does not start", (&asm{init: []byte{0}}).bytes(), "it does not start: _initialize trapped: unreachable"},
-		{"does not end", (&asm{init: []byte{3, 0x40, 0x0c, 0, 0x0b}}).bytes(), "it does not start: _initialize trapped: ran for longer"},
+		{"does not end", (&asm{init: []byte{3, 0x40, 0x0c, 0, 0x0b}}).bytes(), "it does not start: _initialize trapped: out of gas"},
 	} {
-		if tc.name == "does not end" {
-			e.cfg.CallTimeout = 50 * time.Millisecond
-		}
 		_, err := e.Compile(context.Background(), tc.code)
 		var refused *CodeError
 		if !errors.As(err, &refused) || !strings.Contains(err.Error(), tc.want) {
@@ -94,13 +88,4 @@ func TestCompileCancelled(t *testing.T) {
 	if _, err := e.Compile(ctx, (&asm{}).bytes()); err == nil || errors.As(err, &refused) {
 		t.Errorf("giving up was blamed on the code: %v", err)
 	}
-}
-
-func FuzzScan(f *testing.F) {
-	f.Add((&asm{}).bytes())
-	f.Fuzz(func(t *testing.T, code []byte) {
-		if m, err := scan(code); err == nil && m == nil {
-			t.Fatal("neither a module nor an error")
-		}
-	})
 }

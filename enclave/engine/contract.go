@@ -1,17 +1,20 @@
 package engine
 
 import (
+	"container/list"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/phala-go/phala/core/codepack"
+	"github.com/phala-go/phala/enclave/engine/meter"
 )
 
 const (
@@ -19,16 +22,28 @@ const (
 	initialise       = "_initialize"
 )
 
-// Contract is compiled code. It belongs to the engine that made it.
+// Contract is code that has been accepted. It belongs to the engine that made
+// it, which keeps it compiled as long as there is room.
 type Contract struct {
-	id       [32]byte
-	seed     [32]byte // of random_get
-	compiled wazero.CompiledModule
-	reactor  bool // it wants _initialize called
-	extended bool
+	engine    *Engine
+	id        [32]byte
+	seed      [32]byte // of random_get
+	code      []byte
+	exports   map[string]bool // functions
+	reactor   bool            // it wants _initialize called
+	extended  bool
+	deployGas uint64
 
+	shape          sync.Once
 	migrateInfo    bool // migrate takes a third argument
 	migrateVersion *uint64
+
+	loading sync.Mutex
+
+	// Guarded by the pool.
+	program *program
+	place   *list.Element
+	closed  bool
 }
 
 // ID is the hash of the code.
@@ -42,78 +57,53 @@ func (c *Contract) Extended() bool { return c.extended }
 // or nil.
 func (c *Contract) MigrateVersion() *uint64 { return c.migrateVersion }
 
-// Close frees the compiled code. No call of the contract may be running.
-func (c *Contract) Close(ctx context.Context) error { return c.compiled.Close(ctx) }
+// DeployGas is the charge for checking and compiling the code.
+func (c *Contract) DeployGas() uint64 { return c.deployGas }
 
-// Compile checks code, compiles it and initialises it once for trial. What is
-// wrong with the code comes back as a CodeError.
+// Close frees the compiled code. No call of the contract may be running.
+func (c *Contract) Close(ctx context.Context) error { return c.engine.instances.forget(ctx, c) }
+
+// Compile checks code, compiles it and initialises it. What is wrong with the
+// code comes back as a CodeError. The code must not change afterwards.
 func (e *Engine) Compile(ctx context.Context, code []byte) (*Contract, error) {
 	if len(code) > e.cfg.MaxCodeBytes {
 		return nil, refuse("%d bytes, at most %d are allowed", len(code), e.cfg.MaxCodeBytes)
 	}
-	m, err := scan(code)
-	if err != nil {
-		return nil, refuse("%v", err)
+	m, err := meter.Rewrite(code, e.metering())
+	var flaw *meter.Error
+	switch {
+	case errors.As(err, &flaw):
+		return nil, refuse("%v", flaw)
+	case err != nil:
+		return nil, err
 	}
-	if reasons := m.faults(e.host, e.cfg.Capabilities); len(reasons) > 0 {
+	if reasons := faults(e.host, m, e.cfg.Capabilities); len(reasons) > 0 {
 		return nil, &CodeError{Reasons: reasons}
 	}
-	compiled, err := e.runtime.CompileModule(ctx, code)
-	switch {
-	case ctx.Err() != nil: // the caller gave up: nothing is known about the code
-		return nil, errors.Join(context.Cause(ctx), discard(compiled))
-	case err != nil:
-		return nil, refuse("%v", err)
+	c := &Contract{engine: e, id: codepack.ID(code), code: code, exports: map[string]bool{}, deployGas: uint64(m.DeployGas)}
+	for _, x := range m.Exports {
+		c.exports[x.Name] = x.Kind == meter.KindFunc
 	}
-	c := &Contract{id: codepack.ID(code), compiled: compiled}
 	c.seed = sha256.Sum256(append([]byte("phala/engine/random_get/v1"), c.id[:]...))
-	_, c.reactor = m.exports[initialise]
-	_, c.extended = m.exports[capability+extension]
-	c.migrateVersion = m.migrateVersion
-	if f, ok := compiled.ExportedFunctions()[string(Migrate)]; ok {
-		c.migrateInfo = len(f.ParamTypes()) == 3
-	}
-	if err := e.prove(ctx, c); err != nil {
-		return nil, errors.Join(err, discard(compiled))
+	c.reactor, c.extended = c.exports[initialise], c.exports[capability+extension]
+	c.migrateVersion = stateVersion(code)
+	if err := e.instances.admit(ctx, c, m); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
 
-// discard frees compiled code whether or not the caller still waits.
-func discard(m wazero.CompiledModule) error {
-	if m == nil {
-		return nil
-	}
-	return m.Close(context.Background())
-}
-
-// prove checks the signatures of what is imported and exported, and that an
-// instance comes up.
-func (e *Engine) prove(ctx context.Context, c *Contract) error {
-	if reasons := mismatches(e.host, c.compiled); len(reasons) > 0 {
-		return &CodeError{Reasons: reasons}
-	}
-	inner, cancel := context.WithTimeout(ctx, e.cfg.CallTimeout)
-	defer cancel()
-	inst, err := e.instances.take(inner, c)
-	if err != nil {
-		err = e.explain(inner, ctx, initialise, err)
-		if ctx.Err() != nil {
-			return err
-		}
-		return refuse("it does not start: %v", err)
-	}
-	e.instances.release(ctx, inst)
-	return nil
-}
-
 // faults lists what a module lacks or has too much, by name.
-func (m *module) faults(h host, also []string) (reasons []string) {
+func faults(h host, m *meter.Module, also []string) (reasons []string) {
 	var missing []string
-	for _, s := range m.imports {
-		if _, ok := h.offers(s.module, s.name); !ok || s.kind != kindFunc {
-			missing = append(missing, s.String())
+	for _, i := range m.Imports {
+		if _, ok := h.offers(i.Module, i.Name); !ok {
+			missing = append(missing, i.Module+"."+i.Name)
 		}
+	}
+	exports := map[string]meter.Kind{}
+	for _, x := range m.Exports {
+		exports[x.Name] = x.Kind
 	}
 	if len(missing) > 0 {
 		slices.Sort(missing)
@@ -121,26 +111,23 @@ func (m *module) faults(h host, also []string) (reasons []string) {
 	}
 	var absent []string
 	for _, name := range []string{interfaceVersion, "allocate", "deallocate", string(Instantiate)} {
-		if kind, ok := m.exports[name]; !ok || kind != kindFunc {
+		if kind, ok := exports[name]; !ok || kind != meter.KindFunc {
 			absent = append(absent, name)
 		}
 	}
-	if kind, ok := m.exports["memory"]; !ok || kind != kindMemory || m.memories != 1 {
+	if kind, ok := exports["memory"]; !ok || kind != meter.KindMemory {
 		absent = append(absent, "memory")
 	}
 	if len(absent) > 0 {
 		reasons = append(reasons, "does not export "+strings.Join(absent, ", "))
 	}
-	for name := range m.exports {
+	for name := range exports {
 		if v, ok := strings.CutPrefix(name, "interface_version_"); ok && v != "8" {
 			reasons = append(reasons, "wants "+name+", offered is "+interfaceVersion)
 		}
 	}
-	if reason := m.incapable(also); reason != "" {
+	if reason := incapable(m, also); reason != "" {
 		reasons = append(reasons, reason)
-	}
-	if m.start {
-		reasons = append(reasons, "has a start function")
 	}
 	slices.Sort(reasons)
 	return reasons
@@ -167,11 +154,17 @@ func mismatches(h host, m wazero.CompiledModule) (reasons []string) {
 	check(initialise, 0, nil)
 	for _, e := range entries() {
 		params := e.params()
-		if f, ok := exports[string(e)]; ok && e == Migrate && len(f.ParamTypes()) == 3 {
-			params = 3 // it asks for MigrateInfo
+		if e == Migrate && informed(m) {
+			params = 3
 		}
 		check(string(e), params, i32s(1))
 	}
 	slices.Sort(reasons)
 	return reasons
+}
+
+// informed tells whether migrate asks for MigrateInfo.
+func informed(m wazero.CompiledModule) bool {
+	f, ok := m.ExportedFunctions()[string(Migrate)]
+	return ok && len(f.ParamTypes()) == 3
 }

@@ -8,10 +8,15 @@
 // Run returns, and must never write compiled code to a disk, since whoever
 // controls that disk would then choose what the enclave executes.
 //
-// Execution is deterministic but for one thing: until gas is metered
-// (Call.GasLimit and Outcome.GasUsed are reserved for it), a contract that
-// does not end is stopped by a wall-clock guard, Config.CallTimeout. Two
-// workers may disagree on a call that runs about that long, so an engine
-// without gas belongs on simulated networks only. Bit patterns of NaN and the
-// depth of the stack are not pinned down yet either.
+// Execution is deterministic: package meter refuses or rewrites whatever is
+// not, so that equal calls end alike and take equal gas on every machine, and
+// every call ends. Only Config.CallTimeout, a guard against what gas is wrong
+// about, may stop a call on one worker and not on another; it belongs far
+// above what the largest gas limit takes.
+//
+// A program is compiled and initialised once. Its instances are kept and put
+// back, after each call, to where initialisation had left them: memory mapped
+// copy-on-write from an image, its growth undone, globals set. One that has
+// trapped is not used again. What runs therefore never depends on what ran
+// before.
 package engine

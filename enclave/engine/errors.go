@@ -1,12 +1,8 @@
 package engine
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"strings"
-
-	"github.com/tetratelabs/wazero/sys"
 )
 
 // CodeError says why code was refused, all reasons at once.
@@ -24,12 +20,13 @@ type ContractError struct{ Message string }
 func (e *ContractError) Error() string { return e.Message }
 
 // TrapError is a call that broke off: a trap, a fault in the use of the ABI,
-// too much memory or too much time. Reason is for people; workers agree on the
-// fact, not on its words.
+// too much gas, memory or depth. Reason is for people; workers agree on the
+// fact and on OutOfGas, not on its words.
 type TrapError struct {
-	Entry   Entry
-	Reason  string
-	Timeout bool // stopped by the wall-clock guard, so another worker may see another end
+	Entry    Entry
+	Reason   string
+	OutOfGas bool
+	Timeout  bool // stopped by the wall-clock guard, so another worker may see another end
 }
 
 func (e *TrapError) Error() string { return fmt.Sprintf("%s trapped: %s", e.Entry, e.Reason) }
@@ -50,23 +47,9 @@ func fault(format string, args ...any) error {
 	return &abiFault{reason: fmt.Sprintf(format, args...)}
 }
 
-// explain turns what a call into the guest came back with into one of ours.
-func (e *Engine) explain(ctx, outer context.Context, entry Entry, err error) error {
-	var node *hostFault
-	var ours *abiFault
-	var exit *sys.ExitError
-	switch {
-	case outer.Err() != nil: // the caller gave up: nothing is known about the contract
-		return context.Cause(outer)
-	case errors.As(err, &node):
-		return node.err
-	case errors.As(err, &ours):
-		return &TrapError{Entry: entry, Reason: ours.reason}
-	case ctx.Err() != nil, errors.As(err, &exit):
-		return &TrapError{Entry: entry, Timeout: true, Reason: fmt.Sprintf("ran for longer than %s", e.cfg.CallTimeout)}
-	}
-	// wazero's first line names the trap; a stack trace follows.
+// firstLine names a trap: a stack trace of wazero's follows it.
+func firstLine(err error) string {
 	reason, _, _ := strings.Cut(err.Error(), "\n")
 	reason = strings.TrimPrefix(reason, "wasm error: ")
-	return &TrapError{Entry: entry, Reason: strings.TrimSuffix(reason, " (recovered by wazero)")}
+	return strings.TrimSuffix(reason, " (recovered by wazero)")
 }

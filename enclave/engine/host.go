@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/json"
+	"math"
 
 	"github.com/tetratelabs/wazero/api"
 )
@@ -184,9 +185,16 @@ func queryChain(f *frame, a args) (uint64, error) {
 	if f.querier == nil {
 		return f.give(unsupported(request))
 	}
-	answer, err := f.querier.Query(request)
+	left := f.left()
+	if left <= 0 {
+		return 0, errOutOfGas
+	}
+	answer, used, err := f.querier.Query(request, uint64(left))
 	if err != nil {
 		return 0, &hostFault{err}
+	}
+	if err := f.pay(int64(min(used, math.MaxInt64))); err != nil {
+		return 0, err
 	}
 	return f.give(answer)
 }

@@ -124,7 +124,10 @@ func TestCanonical(t *testing.T) {
 
 type answers func([]byte) ([]byte, error)
 
-func (a answers) Query(request []byte) ([]byte, error) { return a(request) }
+func (a answers) Query(request []byte, gas uint64) ([]byte, uint64, error) {
+	answer, err := a(request)
+	return answer, gas / 4, err
+}
 
 func TestQueryChain(t *testing.T) {
 	e := newEngine(t, Config{})

@@ -34,8 +34,9 @@ func (a args) ptr(i int) uint32 { return uint32(a[i]) }
 
 func (m hostModule) register(ctx context.Context, rt wazero.Runtime) error {
 	b := rt.NewHostModuleBuilder(m.name)
+	charges := prices()
 	for name, h := range m.funcs {
-		b.NewFunctionBuilder().WithGoFunction(h.bind(name), h.params, h.result).Export(name)
+		b.NewFunctionBuilder().WithGoFunction(h.bind(name, charges[name]), h.params, h.result).Export(name)
 	}
 	if _, err := b.Instantiate(ctx); err != nil {
 		return fmt.Errorf("registering %s: %w", m.name, err)
@@ -43,9 +44,14 @@ func (m hostModule) register(ctx context.Context, rt wazero.Runtime) error {
 	return nil
 }
 
-func (h hostFunc) bind(name string) api.GoFunc {
+func (h hostFunc) bind(name string, charge price) api.GoFunc {
 	return func(ctx context.Context, stack []uint64) {
-		v, err := h.run(frameOf(ctx), stack)
+		f := frameOf(ctx)
+		err := f.visit(charge, stack)
+		var v uint64
+		if err == nil {
+			v, err = h.run(f, stack)
+		}
 		if err != nil {
 			// The one way to end a guest from within; explain finds the error again.
 			panic(fmt.Errorf("%s: %w", name, err))

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestGoRuntime shows what a contract in Go finds: a world without time,
@@ -56,17 +55,13 @@ func TestGoRuntime(t *testing.T) {
 	}
 	for what, want := range map[string]string{
 		"memory":    "unreachable", // the runtime's way out, after words nobody reads
-		"loop":      "ran for longer than 300ms",
+		"loop":      "out of gas",
 		"sleep":     "unreachable",
 		"deadlock":  "unreachable",
 		"panic":     "panic: on purpose",
 		"exit":      "code 3",
-		"recursion": "unreachable",
+		"recursion": "nested too deeply",
 	} {
-		e.cfg.CallTimeout = 10 * time.Second
-		if what == "loop" {
-			e.cfg.CallTimeout = 300 * time.Millisecond
-		}
 		_, err := try(e, c, what)
 		var trap *TrapError
 		if !errors.As(err, &trap) || !strings.Contains(trap.Reason, want) {

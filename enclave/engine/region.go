@@ -51,6 +51,9 @@ func (f *frame) read(p uint32, limit int) ([]byte, error) {
 	if int64(r.length) > int64(limit) {
 		return nil, fault("region of %d bytes where at most %d are allowed", r.length, limit)
 	}
+	if err := f.copied(int(r.length)); err != nil {
+		return nil, err
+	}
 	b, ok := f.instance.Memory().Read(r.offset, r.length)
 	if !ok {
 		return nil, fault("region at %#x points out of bounds", p)
@@ -66,6 +69,9 @@ func (f *frame) fill(p uint32, data []byte) error {
 	}
 	if uint64(len(data)) > uint64(r.capacity) {
 		return fault("region of %d bytes is too small for %d", r.capacity, len(data))
+	}
+	if err := f.copied(len(data)); err != nil {
+		return err
 	}
 	mem := f.instance.Memory()
 	if !mem.Write(r.offset, data) || !mem.WriteUint32Le(p+8, uint32(len(data))) {

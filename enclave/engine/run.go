@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 )
 
 // Run makes one call. A refusal by the contract is a ContractError, a call
 // that broke off a TrapError; any other error is the node's or the caller's
-// and says nothing about the contract.
+// and says nothing about the contract. With either of the first two,
+// Outcome.GasUsed is what the call has taken.
 func (e *Engine) Run(ctx context.Context, c *Contract, call Call) (Outcome, error) {
 	if err := call.check(); err != nil {
 		return Outcome{}, fmt.Errorf("calling a contract: %w", err)
@@ -17,30 +19,38 @@ func (e *Engine) Run(ctx context.Context, c *Contract, call Call) (Outcome, erro
 	if err != nil {
 		return Outcome{}, fmt.Errorf("calling a contract: %w", err)
 	}
-	if c.compiled.ExportedFunctions()[string(call.Entry)] == nil {
+	if !c.exports[string(call.Entry)] {
 		return Outcome{}, &TrapError{Entry: call.Entry, Reason: "the contract has no such entry point"}
 	}
-	inner, cancel := context.WithTimeout(ctx, e.cfg.CallTimeout)
-	defer cancel()
-	answer, err := e.enter(inner, c, call, arguments)
-	if err != nil {
-		return Outcome{}, e.explain(inner, ctx, call.Entry, err)
+	if call.GasLimit == 0 {
+		call.GasLimit = e.cfg.GasLimit
 	}
-	return decode(call.Entry, answer)
-}
-
-// enter runs the entry point on an instance and copies its answer out.
-func (e *Engine) enter(ctx context.Context, c *Contract, call Call, arguments [][]byte) ([]byte, error) {
 	inst, err := e.instances.take(ctx, c)
 	if err != nil {
-		return nil, err
+		if ctx.Err() != nil {
+			return Outcome{}, context.Cause(ctx)
+		}
+		return Outcome{}, fmt.Errorf("starting a contract: %w", err)
 	}
-	defer e.instances.release(ctx, inst)
-	f := newFrame(ctx, c, inst)
+	f := e.newFrame(ctx, c, inst, int64(call.GasLimit))
+	answer, err := f.enter(call, arguments)
+	err = f.ended(err)
+	used := f.used()
+	e.instances.release(ctx, inst, err == nil)
+	if err != nil {
+		return Outcome{GasUsed: used}, e.explain(ctx, call.Entry, err)
+	}
+	out, err := decode(call.Entry, answer)
+	out.GasUsed = used
+	return out, err
+}
+
+// enter runs the entry point and copies its answer out.
+func (f *frame) enter(call Call, arguments [][]byte) ([]byte, error) {
 	f.store, f.querier = call.Store, call.Querier
 	f.readOnly = call.Entry == Query
 	f.clock = call.Env.TimeNanos
-	params := make([]uint64, len(arguments))
+	var params [3]uint64
 	for i, b := range arguments {
 		p, err := f.put(b)
 		if err != nil {
@@ -48,7 +58,7 @@ func (e *Engine) enter(ctx context.Context, c *Contract, call Call, arguments []
 		}
 		params[i] = uint64(p)
 	}
-	p, err := f.invoke(string(call.Entry), params...)
+	p, err := f.invoke(string(call.Entry), params[:len(arguments)]...)
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +73,8 @@ func (c *Call) check() error {
 		return errors.New("no store")
 	case c.Entry.params() == 3 && c.Info == nil:
 		return fmt.Errorf("%s without the sender", c.Entry)
+	case c.GasLimit > math.MaxInt64:
+		return fmt.Errorf("a gas limit of %d", c.GasLimit)
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 var loop = []byte{3, 0x40, 0x0c, 0, 0x0b}
 
 func TestTraps(t *testing.T) {
-	e := newEngine(t, Config{MemoryPages: 32, CallTimeout: 200 * time.Millisecond})
+	e := newEngine(t, Config{MemoryPages: 32})
 	// memory.grow(1) until it fails, then unreachable: what a Rust program does.
 	hog := cat([]byte{3, 0x40}, i32const(1), []byte{0x40, 0}, i32const(0xffffffff), []byte{0x47, 0x0d, 0, 0x0b, 0})
 	for _, tc := range []struct {
@@ -24,7 +24,7 @@ func TestTraps(t *testing.T) {
 		{"memory hog", func(*asm) []byte { return hog }, "unreachable"},
 		{"out of bounds", func(*asm) []byte { return cat(i32const(0x7fffffff), []byte{0x28, 2, 0, 0x1a}) }, "out of bounds memory access"},
 		{"division by zero", func(*asm) []byte { return cat(i32const(1), i32const(0), []byte{0x6d, 0x1a}) }, "integer divide by zero"},
-		{"for {}", func(*asm) []byte { return loop }, "ran for longer than 200ms"},
+		{"for {}", func(*asm) []byte { return loop }, "out of gas"},
 		{"abort", func(a *asm) []byte { return cat(a.text("my reason"), a.call("abort")) }, "my reason"},
 		{"null region", func(a *asm) []byte { return cat(i32const(0), a.call("debug")) }, "region at 0x0 is out of bounds"},
 		{"region beyond memory", func(a *asm) []byte { return cat(i32const(0xfffffff8), a.call("debug")) }, "region at 0xfffffff8 is out of bounds"},
@@ -47,8 +47,8 @@ func TestTraps(t *testing.T) {
 		var trap *TrapError
 		if !errors.As(err, &trap) || trap.Entry != Execute || !strings.Contains(trap.Reason, tc.want) {
 			t.Errorf("%s: got %v, want %q", tc.name, err, tc.want)
-		} else if trap.Timeout != (tc.name == "for {}") {
-			t.Errorf("%s: Timeout is %v", tc.name, trap.Timeout)
+		} else if trap.Timeout || trap.OutOfGas != (tc.name == "for {}") {
+			t.Errorf("%s: %+v", tc.name, trap)
 		}
 	}
 }
@@ -76,14 +76,14 @@ func TestBadRegions(t *testing.T) {
 }
 
 func TestStackOverflow(t *testing.T) {
-	e := newEngine(t, Config{CallTimeout: time.Minute})
+	e := newEngine(t, Config{})
 	m := &asm{}
 	m.call("debug") // function 0; allocate 1, deallocate 2, version 3, instantiate 4, execute 5
 	body := []byte{0x20, 0, 0x20, 1, 0x20, 2, 0x10, 5}
 	m.entries = map[Entry][]byte{Execute: body}
 	_, err := run(t, e, m.must(t, e), Execute, memory{})
 	var trap *TrapError
-	if !errors.As(err, &trap) || !strings.Contains(trap.Reason, "stack overflow") {
+	if !errors.As(err, &trap) || !strings.Contains(trap.Reason, "nested too deeply") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -112,17 +112,34 @@ func TestNoEntry(t *testing.T) {
 	}
 }
 
+// busy calls the host for ever.
+func busy(a *asm) []byte {
+	return cat([]byte{3, 0x40}, a.text("x"), a.call("debug"), []byte{0x0c, 0, 0x0b, 0})
+}
+
 // TestCallerGivesUp: a caller's own end is not a contract's trap.
 func TestCallerGivesUp(t *testing.T) {
 	e := newEngine(t, Config{})
 	m := &asm{}
-	m.entries = map[Entry][]byte{Execute: cat(loop, []byte{0})}
+	m.entries = map[Entry][]byte{Execute: busy(m)}
 	c := m.must(t, e)
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	_, err := e.Run(ctx, c, Call{Entry: Execute, Info: &Info{}, Store: memory{}})
+	_, err := e.Run(ctx, c, Call{Entry: Execute, Info: &Info{}, Store: memory{}, GasLimit: 1 << 50})
 	var trap *TrapError
 	if !errors.Is(err, context.DeadlineExceeded) || errors.As(err, &trap) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestGuard: where gas does not end a call in time, the clock does.
+func TestGuard(t *testing.T) {
+	e := newEngine(t, Config{CallTimeout: 50 * time.Millisecond})
+	m := &asm{}
+	m.entries = map[Entry][]byte{Execute: busy(m)}
+	_, err := e.Run(context.Background(), m.must(t, e), Call{Entry: Execute, Info: &Info{}, Store: memory{}, GasLimit: 1 << 50})
+	var trap *TrapError
+	if !errors.As(err, &trap) || !trap.Timeout || trap.OutOfGas {
 		t.Errorf("got %v", err)
 	}
 }

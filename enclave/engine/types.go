@@ -72,7 +72,9 @@ type Store interface {
 // failure belongs into the answer; an error ends the call and is returned by
 // Run as it is, because the node, not the contract, has failed.
 type Querier interface {
-	Query(request []byte) ([]byte, error)
+	// Query may use as much gas as is given and says how much it has used,
+	// which the asker pays.
+	Query(request []byte, gas uint64) (answer []byte, used uint64, err error)
 }
 
 // Call is one call of a contract.
@@ -86,7 +88,7 @@ type Call struct {
 	// when Run returns an error. In queries a write is a trap.
 	Store    Store
 	Querier  Querier // nil: every query is answered unsupported_request
-	GasLimit uint64  // reserved: not enforced yet
+	GasLimit uint64  // 0: Config.GasLimit
 }
 
 // Env is what a contract learns about where it runs.
@@ -118,11 +120,11 @@ type Coin struct {
 	Amount string `json:"amount"`
 }
 
-// Outcome is what a call that succeeded has left.
+// Outcome is what a call has left; of one that failed, only GasUsed counts.
 type Outcome struct {
 	Response *Response // of all entry points but Query and IBCChannelOpen
 	Query    []byte    // of Query; of IBCChannelOpen the JSON of its answer
-	GasUsed  uint64    // reserved: always zero yet
+	GasUsed  uint64
 }
 
 // Response is what a contract wants to happen and to be known.

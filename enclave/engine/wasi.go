@@ -78,7 +78,7 @@ func wasiRandom(f *frame, a args) (uint64, error) {
 	if !ok {
 		return wasiFault, nil
 	}
-	_, _ = f.random.Read(buf)
+	_, _ = f.dice().Read(buf)
 	return 0, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 
+	"github.com/phala-go/phala/core/gas"
 	"github.com/phala-go/phala/core/keytree"
 	"github.com/phala-go/phala/core/merkle"
 	"github.com/phala-go/phala/core/seal"
@@ -67,6 +68,7 @@ func (x *Executor) execute(ctx context.Context, j job) (*candidate, error) {
 		ed.Set(blindKey(), j.keys.Randomness.Key("phala/state-blind/v1"))
 	}
 	c := &candidate{}
+	used := uint64(0)
 	for i, item := range j.items {
 		run := &call{x: x, job: &j, item: item, place: uint32(i), ed: ed}
 		out, err := run.do(ctx)
@@ -76,6 +78,7 @@ func (x *Executor) execute(ctx context.Context, j job) (*candidate, error) {
 		out.salt = salt(j, 'o', uint64(i))
 		c.outcomes = append(c.outcomes, out)
 		c.effects = append(c.effects, run.effects...)
+		used += run.gas
 	}
 	c.effects = padEffects(c.effects)
 	outputs, effects := make([][]byte, len(c.outcomes)), make([][]byte, len(c.effects))
@@ -104,6 +107,7 @@ func (x *Executor) execute(ctx context.Context, j job) (*candidate, error) {
 		OutputsRoot:      merkle.Root(outputs),
 		EffectsRoot:      merkle.Root(effects),
 		NewRoot:          c.state.Root(),
+		GasClass:         gas.BatchClass(used),
 		DataRoot:         settle.EmptyRoot(),
 	}
 	if x.cfg.Tamper != nil {

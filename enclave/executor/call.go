@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 
+	"github.com/phala-go/phala/core/gas"
 	"github.com/phala-go/phala/core/seal"
 	"github.com/phala-go/phala/core/settle"
 	"github.com/phala-go/phala/core/wire"
@@ -20,6 +21,7 @@ type call struct {
 	place   uint32 // in the batch
 	ed      *state.Editor
 	effects []*wire.Effect
+	gas     uint64 // that its contracts have used
 }
 
 // userError ends a call as a failure that its caller is told.
@@ -77,7 +79,11 @@ func (c *call) opened(ctx context.Context, out *outcome) error {
 	}
 	step := c.ed.Step()
 	session := c.session()
+	if session.Gas == 0 {
+		return fail("malformed", "choose a gas class from 0 to 7", "no gas class %d", c.item.Context.GasClass)
+	}
 	err = c.dispatch(ctx, session, step, &msg, out.result)
+	c.gas += session.Used()
 	if session.Slow && c.job.slow != nil {
 		c.job.slow[c.item.Index] = true
 	}
@@ -95,7 +101,7 @@ func (c *call) session() *calls.Session {
 	return &calls.Session{World: calls.World{
 		Engine: c.x.engine, Code: c.x.code, ChainID: c.x.cfg.ChainID, Cluster: c.item.Cluster,
 		Height: c.job.at.Height, Nanos: uint64(c.job.at.Time.UnixNano()), TxIndex: &place, Index: c.item.Index,
-	}, Slow: c.job.slow[c.item.Index]}
+	}, Gas: gas.Limit(c.item.Context.GasClass), Slow: c.job.slow[c.item.Index]}
 }
 
 func (c *call) dispatch(ctx context.Context, s *calls.Session, step *state.Editor, msg *wire.Call, result *wire.Result) error {

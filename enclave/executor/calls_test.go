@@ -89,6 +89,7 @@ func TestCallsThatFailLeaveNothing(t *testing.T) {
 	}{
 		"contract error":   {func() *enclavetest.Sent { return call(execute(`{"error":"no"}`)) }, "contract-error"},
 		"trap":             {func() *enclavetest.Sent { return call(execute(`garbage`)) }, "contract-trap"},
+		"for {}":           {func() *enclavetest.Sent { return call(execute(`loop`)) }, "out-of-gas"},
 		"unknown contract": {func() *enclavetest.Sent { return w.alice.Execute(make([]byte, 32), fine, "", "") }, "no-such-contract"},
 		"no contract":      {func() *enclavetest.Sent { return w.alice.Execute(nil, fine, "", "") }, "no-such-contract"},
 		"empty":            {func() *enclavetest.Sent { return call(&wire.Call{}) }, "malformed"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/phala-go/phala/core/address"
+	"github.com/phala-go/phala/core/gas"
 	"github.com/phala-go/phala/core/permit"
 	"github.com/phala-go/phala/core/seal"
 	"github.com/phala-go/phala/core/wire"
@@ -72,7 +73,7 @@ func (x *Executor) answer(ctx context.Context, c *cluster, plain []byte) ([]byte
 	at, _ := x.cfg.Light.Header(c.height)
 	session := &calls.Session{World: calls.World{
 		Engine: x.engine, Code: x.code, ChainID: x.cfg.ChainID, Cluster: c.id, Height: at.Height, Nanos: uint64(at.Time.UnixNano()),
-	}}
+	}, Gas: gas.Query}
 	data, err := session.Query(ctx, step, meta, caller, q.Msg)
 	var need *needCode
 	if errors.As(err, &need) {

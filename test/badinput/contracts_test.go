@@ -36,7 +36,7 @@ func (w *world) contracts() {
 			[]byte(`{"ok":{"messages":[{"id":0,"msg":{"staking":{"delegate":{"validator":"v","amount":{"denom":"ppha","amount":"1"}}}},"gas_limit":null,"reply_on":"never"}],"attributes":[],"events":[],"data":null}}`)},
 		{"it pays what it does not have", fresh, "contract-funds",
 			[]byte(`{"ok":{"messages":[{"id":0,"msg":{"bank":{"send":{"to_address":"` + w.bob.Address() + `","amount":[{"denom":"ppha","amount":"12"}]}}},"gas_limit":null,"reply_on":"never"}],"attributes":[],"events":[],"data":null}}`)},
-		{"it loops for ever", w.villain, "contract-trap", villainMsg(lenLoop)},
+		{"it loops for ever", w.villain, "out-of-gas", villainMsg(lenLoop)},
 	} {
 		w.row(row.name, func(w *world) {
 			began := time.Now()

@@ -10,7 +10,7 @@ import (
 	"strconv"
 )
 
-// rules measures the rules of core with the benchmarks that stand beside their tests.
+// rules measures the rules of core, and the engine, with the benchmarks that stand beside their tests.
 func rules() []group {
 	var out []group
 	for _, r := range []struct {
@@ -18,16 +18,20 @@ func rules() []group {
 		scale            float64 // of nanoseconds
 		unit             string
 	}{
-		{"settle/accept3", "settle", "BenchmarkAccept3", 1e6, "ms"},
-		{"seal/open256", "seal", "BenchmarkOpen256", 1e3, "us"},
-		{"dprf/combine_2_of_4", "dprf", "BenchmarkCombine/2_of_4", 1e3, "us"},
-		{"dprf/combine_7_of_10", "dprf", "BenchmarkCombine/7_of_10", 1e3, "us"},
-		{"dprf/combine_11_of_16", "dprf", "BenchmarkCombine/11_of_16", 1e6, "ms"},
-		{"light/header", "light", "BenchmarkHeader", 1e6, "ms"},
-		{"light/proof", "light", "BenchmarkProof", 1e3, "us"},
+		{"settle/accept3", "./core/settle", "BenchmarkAccept3", 1e6, "ms"},
+		{"seal/open256", "./core/seal", "BenchmarkOpen256", 1e3, "us"},
+		{"dprf/combine_2_of_4", "./core/dprf", "BenchmarkCombine/2_of_4", 1e3, "us"},
+		{"dprf/combine_7_of_10", "./core/dprf", "BenchmarkCombine/7_of_10", 1e3, "us"},
+		{"dprf/combine_11_of_16", "./core/dprf", "BenchmarkCombine/11_of_16", 1e6, "ms"},
+		{"light/header", "./core/light", "BenchmarkHeader", 1e6, "ms"},
+		{"light/proof", "./core/light", "BenchmarkProof", 1e3, "us"},
+		{"engine/go_query", "./enclave/engine", "BenchmarkGoContract/pool/status", 1e3, "us"},
+		{"engine/go_call", "./enclave/engine", "BenchmarkGoContract/pool/bid", 1e3, "us"},
+		{"engine/go_query_fresh", "./enclave/engine", "BenchmarkGoContract/fresh/status", 1e3, "us"},
+		{"engine/go_start", "./enclave/engine", "BenchmarkStart", 1e3, "us"},
 	} {
 		out = append(out, group{[]string{r.name}, func(ctx context.Context, report func(figure)) error {
-			ns, err := benchmark(ctx, "./core/"+r.pkg, r.bench)
+			ns, err := benchmark(ctx, r.pkg, r.bench)
 			if err == nil {
 				report(figure{r.name, ns / r.scale, r.unit})
 			}

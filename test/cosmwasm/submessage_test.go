@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/phala-go/phala/core/address"
 	"github.com/phala-go/phala/enclave/calls"
@@ -201,19 +200,17 @@ func TestTokenSends(t *testing.T) {
 	w.refused(token, alice, other, "no-such-contract")
 }
 
-// What the clock has stopped no contract may catch: another member may have seen it end.
-func TestTheClockIsNotCaught(t *testing.T) {
-	w := newWorldFor(t, 300*time.Millisecond)
+// What has used up all gas leaves none to catch it with; a message with a limit of its own is caught.
+func TestRunningOut(t *testing.T) {
+	w := newWorld(t)
 	owner := account("creator")
 	a := w.made(w.upload(wasmd, keeper+"reflect_2_0.wasm"), owner, `{}`, "")
 	slow := w.made(w.upload(wasmd, keeper+"hackatom.wasm"), owner, fmt.Sprintf(`{"verifier":%q,"beneficiary":%q}`, owner, owner), "")
 	msg := fmt.Sprintf(`{"reflect_sub_msg":{"msgs":[{"id":1,"msg":{"wasm":{"execute":{"contract_addr":%q,"msg":%q,"funds":[]}}},"gas_limit":null,"reply_on":"always"}]}}`, slow, b64(`{"cpu_loop":{}}`))
-	meta, s := w.meta(a), w.session()
-	for range 2 { // the second time nothing runs
-		_, err := s.Execute(t.Context(), w.ed.Step(), meta, owner, []byte(msg), "")
-		if want := "contract-trap: contract " + a + " trapped in execute"; err == nil || err.Error() != want || !s.Slow {
-			t.Errorf("got %v, want %s", err, want)
-		}
+	w.refused(a, owner, msg, "out-of-gas")
+	w.must(a, owner, strings.ReplaceAll(msg, `"gas_limit":null`, `"gas_limit":1000000`))
+	if got := w.query(a, `{"sub_msg_result":{"id":1}}`); !strings.Contains(got, "out-of-gas: contract "+slow) {
+		t.Errorf("the reply is %s", got)
 	}
 	// A panic is caught.
 	w.must(a, owner, strings.ReplaceAll(msg, b64(`{"cpu_loop":{}}`), b64(`{"panic":{}}`)))

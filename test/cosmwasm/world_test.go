@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/phala-go/phala/core/address"
 	"github.com/phala-go/phala/core/wire"
@@ -73,12 +72,9 @@ func account(name string) string {
 	return address.Encode(h[:20])
 }
 
-func newWorld(t *testing.T) *world { t.Helper(); return newWorldFor(t, 0) }
-
-// newWorldFor has another limit on the time of a call.
-func newWorldFor(t *testing.T, limit time.Duration) *world {
+func newWorld(t *testing.T) *world {
 	t.Helper()
-	e, err := engine.New(context.Background(), engine.Config{CallTimeout: limit, Capabilities: []string{"staking", "stargate", "ibc2"}})
+	e, err := engine.New(context.Background(), engine.Config{Capabilities: []string{"staking", "stargate", "ibc2"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +94,7 @@ func (w *world) upload(module, file string) []byte {
 }
 
 func (w *world) session() *calls.Session {
-	return &calls.Session{World: calls.World{
+	return &calls.Session{Gas: 1_000_000_000, World: calls.World{
 		Engine: w.engine, ChainID: "phala-test", Cluster: 1, Height: 12345, Nanos: 1571797419879305533,
 		Code: func(_ context.Context, id []byte) (*engine.Contract, error) { return w.codes[string(id)], nil },
 	}}

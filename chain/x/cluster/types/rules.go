@@ -5,6 +5,7 @@ import (
 
 	"cosmossdk.io/math"
 
+	"github.com/phala-go/phala/core/gas"
 	"github.com/phala-go/phala/core/seal"
 	"github.com/phala-go/phala/core/wire"
 )
@@ -12,7 +13,7 @@ import (
 // Bounds of what users name.
 const (
 	MaxLabel   = 128 // bytes
-	GasClasses = 8
+	GasClasses = gas.Classes
 )
 
 // ParseAmount reads an amount of ppha in the one form it has: decimal digits without sign or leading zero; empty is 0.

@@ -1,0 +1,84 @@
+package engine
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/phala-go/phala/enclave/engine/meter"
+)
+
+// limited runs an entry point with a gas limit.
+func limited(t *testing.T, e *Engine, c *Contract, gas uint64) (Outcome, error) {
+	t.Helper()
+	return e.Run(t.Context(), c, Call{Entry: Execute, Info: &Info{}, Msg: []byte(`{}`), Store: memory{}, GasLimit: gas})
+}
+
+// TestGasLimit finds the least gas that is enough, which is what the call is
+// said to have used, and looks at what happens with less.
+func TestGasLimit(t *testing.T) {
+	e := newEngine(t, Config{})
+	a := &asm{}
+	a.entries = map[Entry][]byte{Execute: cat(a.store("k", a.text("v")), a.say(emptyResponse))}
+	c := a.must(t, e)
+	out, err := limited(t, e, c, 1<<40)
+	if err != nil || out.GasUsed == 0 {
+		t.Fatal(out.GasUsed, err)
+	}
+	exact, err := limited(t, e, c, out.GasUsed)
+	if err != nil || exact.GasUsed != out.GasUsed {
+		t.Errorf("with what it needs: %d gas, %v", exact.GasUsed, err)
+	}
+	for _, gas := range []uint64{1, 100, out.GasUsed / 2, out.GasUsed - 1} {
+		less, err := limited(t, e, c, gas)
+		var trap *TrapError
+		if !errors.As(err, &trap) || !trap.OutOfGas || trap.Timeout || less.GasUsed != gas {
+			t.Errorf("%d gas: %d used, %v", gas, less.GasUsed, err)
+		}
+	}
+}
+
+// TestHostGas: what the host does is paid for, by what it does.
+func TestHostGas(t *testing.T) {
+	e := newEngine(t, Config{})
+	gas := func(body func(a *asm) []byte) int64 {
+		t.Helper()
+		a := &asm{}
+		a.entries = map[Entry][]byte{Execute: cat(body(a), a.say(emptyResponse))}
+		out, err := limited(t, e, a.must(t, e), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return int64(out.GasUsed)
+	}
+	write := func(n int) int64 {
+		return gas(func(a *asm) []byte { return a.store("k", i32const(a.region(make([]byte, n), n))) })
+	}
+	small, large := write(16), write(16+160_000)
+	if large-small < 10_000 {
+		t.Errorf("160 kB more cost %d", large-small)
+	}
+	nothing := gas(func(*asm) []byte { return nil })
+	scan := gas(func(a *asm) []byte {
+		return cat(i32const(0), i32const(0), i32const(1), a.call("db_scan"), []byte{0x1a})
+	})
+	verify := gas(func(a *asm) []byte {
+		return cat(a.text(string(make([]byte, 32))), a.text(string(make([]byte, 64))), a.text("k"), a.call("secp256k1_verify"), []byte{0x1a})
+	})
+	if scan-nothing < e.table.Cost[meter.KVScan] || verify-nothing < 100_000 || small-nothing < 1000 {
+		t.Errorf("nothing %d, a write %d, a scan %d, a verification %d", nothing, small, scan, verify)
+	}
+}
+
+// TestAllocateMustNotCallBack: allocate runs on a stack that is in use when
+// it is called from within itself.
+func TestAllocateMustNotCallBack(t *testing.T) {
+	e := newEngine(t, Config{})
+	a := &asm{}
+	a.allocate = cat(a.text("x"), a.call("db_read"), []byte{0x1a}, allocateBody)
+	c := a.must(t, e) // nothing is stored yet, so nothing is given back
+	var trap *TrapError
+	_, err := run(t, e, c, Execute, memory{"x": []byte("y")})
+	if !errors.As(err, &trap) || trap.Reason != "allocate would have to be called from within itself" {
+		t.Errorf("got %v", err)
+	}
+}

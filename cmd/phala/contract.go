@@ -19,8 +19,8 @@ import (
 )
 
 func contractCmd(e *env) *cobra.Command {
-	cmd := &cobra.Command{Use: "contract", Short: "Confidential contracts: write, build, deploy, call, query"}
-	cmd.AddCommand(newContractCmd(e), buildCmd(e), uploadCmd(e), deployCmd(e), callCmd(e), queryCmd(e))
+	cmd := &cobra.Command{Use: "contract", Short: "Confidential contracts: write, build, deploy, call, query, list"}
+	cmd.AddCommand(newContractCmd(e), buildCmd(e), uploadCmd(e), deployCmd(e), callCmd(e), queryCmd(e), listContractsCmd(e))
 	return cmd
 }
 

@@ -85,7 +85,7 @@ func (w *world) queries() {
 		query string
 		code  string
 	}{
-		{"one that loops for ever", string(villainMsg(lenLoop)), "contract-trap"},
+		{"one that loops for ever", string(villainMsg(lenLoop)), "out-of-gas"},
 		{"one that wants all memory", string(villainMsg(lenHog)), "contract-trap"},
 	} {
 		w.row(row.name, func(w *world) {

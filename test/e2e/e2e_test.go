@@ -193,6 +193,11 @@ func commandLine(t *testing.T, bin string, n *devnet.Network, module []byte) {
 	if e := run(4, nil, "contract", "call", contract, `{"close":{}}`, "--from", "bob"); !strings.Contains(e, "only the seller") {
 		t.Errorf("bob closes: %s", e)
 	}
+	var listed []struct{ Address, Label, State, Query string }
+	run(0, &listed, "contract", "list")
+	if len(listed) != 1 || listed[0].Address != contract || listed[0].State != "live" || listed[0].Query != "self" {
+		t.Errorf("the contracts: %+v", listed)
+	}
 	run(0, nil, "cluster", "show", "1")
 	run(3, nil, "cluster", "show", "99")
 	run(3, nil, "result", "9999")

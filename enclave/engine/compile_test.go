@@ -89,3 +89,20 @@ func TestCompileCancelled(t *testing.T) {
 		t.Errorf("giving up was blamed on the code: %v", err)
 	}
 }
+
+// Small functions that each pass the limits would add up to minutes of compiling; the charge bounds their sum.
+func TestDeployChargeIsBounded(t *testing.T) {
+	good := (&asm{}).bytes()
+	c, err := newEngine(t, Config{}).Compile(t.Context(), good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newEngine(t, Config{DeployGas: c.DeployGas()}).Compile(t.Context(), good); err != nil {
+		t.Errorf("at its charge: %v", err)
+	}
+	_, err = newEngine(t, Config{DeployGas: c.DeployGas() - 1}).Compile(t.Context(), good)
+	var refused *CodeError
+	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "compiling it is charged") {
+		t.Errorf("below its charge: %v", err)
+	}
+}

@@ -80,6 +80,9 @@ func (e *Engine) Compile(ctx context.Context, code []byte) (*Contract, error) {
 	if reasons := faults(e.host, m, e.cfg.Capabilities); len(reasons) > 0 {
 		return nil, &CodeError{Reasons: reasons}
 	}
+	if uint64(m.DeployGas) > e.cfg.DeployGas { // one that compiles for minutes would stop every contract of its cluster
+		return nil, refuse("compiling it is charged %d gas, at most %d: fewer or smaller functions", m.DeployGas, e.cfg.DeployGas)
+	}
 	c := &Contract{engine: e, id: codepack.ID(code), code: code, exports: map[string]bool{}, deployGas: uint64(m.DeployGas)}
 	for _, x := range m.Exports {
 		c.exports[x.Name] = x.Kind == meter.KindFunc

@@ -2,7 +2,8 @@ package badinput
 
 import (
 	"bytes"
-	"encoding/binary"
+
+	"github.com/phala-go/phala/enclave/enclavetest/asm"
 )
 
 // What a villain does on a message of that length, be it called or asked; on any other it says yes.
@@ -18,81 +19,17 @@ func villainMsg(n int) []byte {
 
 // villain is a contract that traps, loops for ever or takes all memory there is.
 func villain() []byte {
-	data, at := []byte{}, map[string]uint32{}
-	for _, s := range []string{emptyOK, `{"ok":"e30="}`} {
-		for len(data)%4 != 0 {
-			data = append(data, 0)
-		}
-		p := dataBase + uint32(len(data))
-		at[s] = p
-		for _, v := range []uint32{p + 12, uint32(len(s)), uint32(len(s))} {
-			data = binary.LittleEndian.AppendUint32(data, v)
-		}
-		data = append(data, s...)
-	}
+	data, at := asm.Strings(emptyOK, `{"ok":"e30="}`)
 	entry := func(msg byte, answer string) []byte {
 		on := func(n uint32, do []byte) []byte {
-			return cat([]byte{0x20, msg, 0x28, 2, 8}, i32(n), []byte{0x46, 0x04, 0x40}, do, []byte{0x0b})
+			return asm.Cat([]byte{0x20, msg, 0x28, 2, 8}, asm.I32(n), []byte{0x46, 0x04, 0x40}, do, []byte{0x0b})
 		}
-		grow := cat([]byte{0x03, 0x40}, i32(1), []byte{0x40, 0}, i32(0xffffffff), []byte{0x47, 0x0d, 0, 0x0b, 0})
-		return cat(on(lenTrap, []byte{0}), on(lenLoop, []byte{0x03, 0x40, 0x0c, 0, 0x0b}), on(lenHog, grow), i32(at[answer]))
+		grow := asm.Cat([]byte{0x03, 0x40}, asm.I32(1), []byte{0x40, 0}, asm.I32(0xffffffff), []byte{0x47, 0x0d, 0, 0x0b, 0})
+		return asm.Cat(on(lenTrap, []byte{0}), on(lenLoop, []byte{0x03, 0x40, 0x0c, 0, 0x0b}), on(lenHog, grow), asm.I32(at[answer]))
 	}
-	allocate := cat(
-		[]byte{0x23, 0, 0x23, 0}, i32(12), []byte{0x6a, 0x36, 2, 0},
-		[]byte{0x23, 0, 0x20, 0, 0x36, 2, 4},
-		[]byte{0x23, 0}, i32(0), []byte{0x36, 2, 8},
-		[]byte{0x23, 0, 0x23, 0, 0x20, 0, 0x6a}, i32(16), []byte{0x6a}, i32(3), []byte{0x6a}, i32(0xfffffffc), []byte{0x71, 0x24, 0},
+	return asm.Build(nil, data, 0,
+		asm.Func{Name: "instantiate", Type: asm.Triple, Body: entry(2, emptyOK)},
+		asm.Func{Name: "execute", Type: asm.Triple, Body: entry(2, emptyOK)},
+		asm.Func{Name: "query", Type: asm.Double, Body: entry(1, `{"ok":"e30="}`)},
 	)
-	typ := func(params int, result ...byte) []byte {
-		return cat([]byte{0x60, byte(params)}, bytes.Repeat([]byte{0x7f}, params), []byte{byte(len(result))}, result)
-	}
-	var exports, code, types [][]byte
-	for i, f := range []struct {
-		name string
-		typ  byte
-		body []byte
-	}{
-		{"allocate", 0, allocate},
-		{"deallocate", 1, nil},
-		{"interface_version_8", 2, nil},
-		{"instantiate", 3, entry(2, emptyOK)},
-		{"execute", 3, entry(2, emptyOK)},
-		{"query", 4, entry(1, `{"ok":"e30="}`)},
-	} {
-		types = append(types, []byte{f.typ})
-		exports = append(exports, cat(str(f.name), []byte{0, byte(i)}))
-		b := cat([]byte{0}, f.body, []byte{0x0b})
-		code = append(code, cat(leb(len(b)), b))
-	}
-	exports = append(exports, cat(str("memory"), []byte{2, 0}))
-	return cat([]byte("\x00asm\x01\x00\x00\x00"),
-		section(1, typ(1, 0x7f), typ(1), typ(0), typ(3, 0x7f), typ(2, 0x7f)),
-		section(3, types...), section(5, []byte{0, 17}), section(6, cat([]byte{0x7f, 1}, i32(256<<10), []byte{0x0b})),
-		section(7, exports...), section(10, code...), section(11, cat([]byte{0}, i32(dataBase), []byte{0x0b}, str(string(data)))))
-}
-
-const dataBase = 1024
-
-func cat(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
-
-func leb(n int) []byte { return binary.AppendUvarint(nil, uint64(n)) }
-
-func str(s string) []byte { return cat(leb(len(s)), []byte(s)) }
-
-func section(id byte, items ...[]byte) []byte {
-	b := cat(leb(len(items)), cat(items...))
-	return cat([]byte{id}, leb(len(b)), b)
-}
-
-// i32 pushes a constant.
-func i32(u uint32) []byte {
-	out := []byte{0x41}
-	for v := int32(u); ; {
-		b := byte(v & 0x7f)
-		v >>= 7
-		if v == 0 && b&0x40 == 0 || v == -1 && b&0x40 != 0 {
-			return append(out, b)
-		}
-		out = append(out, b|0x80)
-	}
 }

@@ -5,30 +5,18 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/phala-go/phala/core/address"
 	"github.com/phala-go/phala/core/wire"
+	"github.com/phala-go/phala/enclave/enclavetest/gocontract"
 	"github.com/phala-go/phala/enclave/engine"
 	"github.com/phala-go/phala/enclave/state"
 )
 
 // A contract in Go makes others of its kind, hears of it, asks them and migrates them.
 func TestGoContractsCallEachOther(t *testing.T) {
-	out := filepath.Join(t.TempDir(), "nursery.wasm")
-	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", out, ".")
-	cmd.Dir = "testdata/nursery"
-	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOWORK=off", "CGO_ENABLED=0")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, text)
-	}
-	module, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
+	module := gocontract.Build(t, "testdata/nursery")
 	w := newWorld(t)
 	compiled, err := w.world.Engine.Compile(t.Context(), module)
 	if err != nil {

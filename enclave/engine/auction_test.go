@@ -7,29 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"testing"
-)
 
-// buildGo builds a contract in Go with the toolchain that runs the test.
-func buildGo(t testing.TB, dir string) []byte {
-	t.Helper()
-	out := filepath.Join(t.TempDir(), "contract.wasm")
-	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", out, ".")
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOWORK=off", "CGO_ENABLED=0")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building %s: %v\n%s", dir, err, text)
-	}
-	code, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return code
-}
+	"github.com/phala-go/phala/enclave/enclavetest/gocontract"
+)
 
 func account(t testing.TB, name string) string {
 	t.Helper()
@@ -42,7 +24,7 @@ func account(t testing.TB, name string) string {
 }
 
 func TestAuction(t *testing.T) {
-	code := buildGo(t, "../../examples/auction/contract")
+	code := gocontract.Build(t, "../../examples/auction/contract")
 	pooled, fresh := newEngine(t, Config{}), newEngine(t, Config{})
 	first, again := auction(t, pooled, code), auction(t, pooled, code)
 	unpool(fresh)

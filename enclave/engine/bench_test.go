@@ -6,6 +6,8 @@ import (
 	"os"
 	rt "runtime/debug"
 	"testing"
+
+	"github.com/phala-go/phala/enclave/enclavetest/gocontract"
 )
 
 // bidding is the auction of the examples, open, and two calls of it.
@@ -17,7 +19,7 @@ type bidding struct {
 
 func newBidding(b *testing.B) *bidding {
 	e := newEngine(b, Config{})
-	c, err := e.Compile(context.Background(), buildGo(b, "../../examples/auction/contract"))
+	c, err := e.Compile(context.Background(), gocontract.Build(b, "../../examples/auction/contract"))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/phala-go/phala/enclave/enclavetest/gocontract"
 )
 
 // TestGoRuntime shows what a contract in Go finds: a world without time,
@@ -13,7 +15,7 @@ import (
 func TestGoRuntime(t *testing.T) {
 	ctx := context.Background()
 	e := newEngine(t, Config{})
-	code := buildGo(t, "testdata/probe")
+	code := gocontract.Build(t, "testdata/probe")
 	c, err := e.Compile(ctx, code)
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +79,7 @@ func TestGoRuntime(t *testing.T) {
 func BenchmarkGoQuery(b *testing.B) {
 	ctx := context.Background()
 	e := newEngine(b, Config{})
-	c, err := e.Compile(ctx, buildGo(b, "../../examples/auction/contract"))
+	c, err := e.Compile(ctx, gocontract.Build(b, "../../examples/auction/contract"))
 	if err != nil {
 		b.Fatal(err)
 	}

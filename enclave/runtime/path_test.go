@@ -2,15 +2,13 @@ package runtime_test
 
 import (
 	"bytes"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/phala-go/phala/core/address"
 	"github.com/phala-go/phala/core/wire"
 	"github.com/phala-go/phala/enclave/enclavetest"
+	"github.com/phala-go/phala/enclave/enclavetest/gocontract"
 )
 
 const (
@@ -58,27 +56,10 @@ func agree(t *testing.T, n *enclavetest.Net, contract []byte, number uint64, nod
 	}
 }
 
-// buildGo builds a contract in Go with the toolchain that runs the test.
-func buildGo(t *testing.T, dir string) []byte {
-	t.Helper()
-	out := filepath.Join(t.TempDir(), "contract.wasm")
-	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", out, ".")
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOWORK=off", "CGO_ENABLED=0")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building %s: %v\n%s", dir, err, text)
-	}
-	code, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return code
-}
-
 func TestAuctionFromKeysToAnswers(t *testing.T) {
 	n := enclavetest.New(t, 3, 2)
 	seller, alice, bob := n.User("seller"), n.User("alice"), n.User("bob")
-	s := seller.Instantiate(n.Upload(buildGo(t, "../../examples/auction/contract")), wire.QUERY_POLICY_SELF, `{"item":"a painting"}`)
+	s := seller.Instantiate(n.Upload(gocontract.Build(t, "../../examples/auction/contract")), wire.QUERY_POLICY_SELF, `{"item":"a painting"}`)
 	n.Blocks(5)
 	if f := s.Result(n.Members[1]).Failure; f != nil {
 		t.Fatal(f)

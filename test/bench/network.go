@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/phala-go/phala/client"
 	"github.com/phala-go/phala/core/wire"
 	"github.com/phala-go/phala/devnet"
+	"github.com/phala-go/phala/examples/auction/story"
 )
 
 // network measures a development network: how fast it starts, how much memory it takes after one auction, and how many blocks
@@ -29,7 +29,7 @@ func network(bin string, calls int) group {
 			return err
 		}
 		defer os.RemoveAll(home)
-		module, err := contract(ctx, home)
+		module, err := story.Build(ctx, home)
 		if err != nil {
 			return err
 		}
@@ -63,18 +63,6 @@ func network(bin string, calls int) group {
 		report(figure{"call/final_ms_p50", p50.Seconds() * 1000, "ms"})
 		return nil
 	}}
-}
-
-// contract builds the auction of the examples.
-func contract(ctx context.Context, dir string) ([]byte, error) {
-	out := filepath.Join(dir, "auction.wasm")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared", "-o", out, ".")
-	cmd.Dir = filepath.Join("examples", "auction", "contract")
-	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
-	if b, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building the auction: %w\n%s", err, b)
-	}
-	return os.ReadFile(out)
 }
 
 func final(ctx context.Context, c *client.Client, p *client.Pending) error {

@@ -2,15 +2,13 @@ package lockstep
 
 import (
 	"context"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tetratelabs/wazero"
 
+	"github.com/phala-go/phala/enclave/enclavetest/gocontract"
 	"github.com/phala-go/phala/enclave/engine/meter"
 )
 
@@ -21,27 +19,11 @@ const (
 
 func info(sender string) string { return `{"sender":"` + sender + `","funds":[]}` }
 
-func buildAuction(t testing.TB) []byte {
-	t.Helper()
-	out := filepath.Join(t.TempDir(), "contract.wasm")
-	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", out, ".")
-	cmd.Dir = "../../../../examples/auction/contract"
-	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOWORK=off", "CGO_ENABLED=0")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building the auction: %v\n%s", err, text)
-	}
-	code, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return code
-}
-
 // TestGoContract runs a contract in Go with floats, garbage collection and
 // encoding/json in it, on both engines: the same in both forms, and equal gas.
 func TestGoContract(t *testing.T) {
 	ctx := context.Background()
-	code := buildAuction(t)
+	code := gocontract.Build(t, "../../../../examples/auction/contract")
 	engines := map[string]wazero.RuntimeConfig{"compiler": wazero.NewRuntimeConfigCompiler(), "interpreter": wazero.NewRuntimeConfigInterpreter()}
 	var gas []int64
 	for name, cfg := range engines {
@@ -83,7 +65,7 @@ func TestGoContract(t *testing.T) {
 
 // TestSpeed only prints how long the rewriter takes and what it adds.
 func TestSpeed(t *testing.T) {
-	code := buildAuction(t)
+	code := gocontract.Build(t, "../../../../examples/auction/contract")
 	best := time.Hour
 	var m *meter.Module
 	for range 5 {
@@ -106,7 +88,7 @@ func TestSpeed(t *testing.T) {
 
 func BenchmarkGoBid(b *testing.B) {
 	ctx := context.Background()
-	p, err := New(ctx, buildAuction(b), wazero.NewRuntimeConfigCompiler())
+	p, err := New(ctx, gocontract.Build(b, "../../../../examples/auction/contract"), wazero.NewRuntimeConfigCompiler())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -27,6 +27,10 @@ type Config struct {
 	// Capabilities are offered besides those of the list of the same name:
 	// what the caller carries out for contracts.
 	Capabilities []string
+	// Interpreter interprets code where it would be compiled: the same results
+	// and gas, from ten to a hundred times slower, and calls less than 2000
+	// deep. It is for comparing the two.
+	Interpreter bool
 }
 
 // Engine compiles and runs contracts. It is safe for concurrent use.
@@ -47,7 +51,11 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	// Contracts end because gas does. wazero's own way to stop them, leaving the
 	// guest at each turn of a loop, costs many times what metering does.
-	rt := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().
+	mode := wazero.NewRuntimeConfig() // compiles, where wazero can
+	if cfg.Interpreter {
+		mode = wazero.NewRuntimeConfigInterpreter()
+	}
+	rt := wazero.NewRuntimeWithConfig(ctx, mode.
 		// SIMD is not needed; reference types would let a module grow a table,
 		// which no limit of wazero's bounds.
 		WithCoreFeatures(api.CoreFeaturesV2&^api.CoreFeatureSIMD&^api.CoreFeatureReferenceTypes).

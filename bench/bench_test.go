@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"testing"
+
+	"github.com/phala-go/phala/enclave/engine"
+)
+
+// TestBothDoTheSame: what is compared is the same work, down to the state.
+func TestBothDoTheSame(t *testing.T) {
+	ctx := context.Background()
+	e, err := newEngine(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = e.Close(ctx) }()
+	vm, stop, err := newVM()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	for name, s := range map[string]scene{
+		"transfer": transfer(cw20), "balance": balance(cw20), "argon2": argon2(),
+		"accounts": token(cw20, engine.Query, `{"all_accounts":{}}`),
+		"verifier": {hackatom, hackatom, hackInit(), engine.Query, `{"verifier":{}}`},
+	} {
+		code, err := s.theirs.load(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := newLocal(ctx, e, code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := newPeer(vm, code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mine, other := store{}, store{}
+		for _, step := range []struct {
+			entry engine.Entry
+			msg   string
+		}{{engine.Instantiate, s.init}, {s.entry, s.msg}, {s.entry, s.msg}} {
+			a, err1 := l.call(step.entry, step.msg, mine)
+			b, err2 := p.call(step.entry, step.msg, other)
+			if err1 != nil || err2 != nil || !bytes.Equal(a, b) || !maps.EqualFunc(mine, other, bytes.Equal) {
+				t.Errorf("%s: %s: %s, %v here; %s, %v there", name, step.msg, a, err1, b, err2)
+			}
+		}
+		if len(mine) == 0 && name != "argon2" {
+			t.Errorf("%s: no state", name)
+		}
+	}
+}
+
+// BenchmarkOurs is for profiles of our side.
+func BenchmarkOurs(b *testing.B) {
+	ctx := context.Background()
+	for name, s := range map[string]scene{"transfer": transfer(cw20), "balance": balance(cw20), "argon2": argon2()} {
+		b.Run(name, func(b *testing.B) {
+			p, err := s.set(ctx)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer p.close()
+			for b.Loop() {
+				if err := p.ours(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

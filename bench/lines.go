@@ -1,0 +1,16 @@
+package main
+
+import "context"
+
+// lines are all figures. Ratios are of CPU time, ours better if they are large
+// but where the name says whose time is over whose.
+func lines(rounds int) []line {
+	against := func(name string, s scene) line {
+		return line{"engine/" + name, "x", func(ctx context.Context) (float64, error) { return s.faster(ctx, rounds) }}
+	}
+	return []line{
+		against("cw20_transfer_vs_wasmvm", transfer(cw20)),
+		against("cw20_balance_vs_wasmvm", balance(cw20)),
+		against("argon2_vs_wasmvm", argon2()),
+	}
+}

@@ -3,7 +3,7 @@
 //	cluster secret (cluster, epoch, roster)
 //	  ├ input key        HPKE X-Wing key pair; its public half is announced on the chain
 //	  ├ state key        seals the log and snapshots
-//	  ├ randomness key   secret half of contracts' randomness, salts of outputs and effects
+//	  ├ randomness key   secret half of contracts' randomness, contracts' secrets, salts of outputs and effects
 //	  └ check            HMAC, announced: members see that they hold the same secret
 //
 // Secrets are types that do not print. It must never hold a secret longer than its caller does.

@@ -27,12 +27,15 @@ const _ = proto.GoGoProtoPackageIsVersion3 // please upgrade the proto package
 type TeeKind int32
 
 const (
-	TEE_KIND_UNSPECIFIED TeeKind = 0
-	TEE_KIND_SIMULATED   TeeKind = 1
-	TEE_KIND_TDX         TeeKind = 2
-	TEE_KIND_SEV_SNP     TeeKind = 3
-	TEE_KIND_NITRO       TeeKind = 4
-	TEE_KIND_SGX         TeeKind = 5
+	TEE_KIND_UNSPECIFIED   TeeKind = 0
+	TEE_KIND_SIMULATED     TeeKind = 1
+	TEE_KIND_TDX           TeeKind = 2
+	TEE_KIND_SEV_SNP       TeeKind = 3
+	TEE_KIND_NITRO         TeeKind = 4
+	TEE_KIND_SGX           TeeKind = 5
+	TEE_KIND_TPM           TeeKind = 6
+	TEE_KIND_NITRO_TPM     TeeKind = 7
+	TEE_KIND_AZURE_SEV_SNP TeeKind = 8
 )
 
 var TeeKind_name = map[int32]string{
@@ -42,15 +45,21 @@ var TeeKind_name = map[int32]string{
 	3: "TEE_KIND_SEV_SNP",
 	4: "TEE_KIND_NITRO",
 	5: "TEE_KIND_SGX",
+	6: "TEE_KIND_TPM",
+	7: "TEE_KIND_NITRO_TPM",
+	8: "TEE_KIND_AZURE_SEV_SNP",
 }
 
 var TeeKind_value = map[string]int32{
-	"TEE_KIND_UNSPECIFIED": 0,
-	"TEE_KIND_SIMULATED":   1,
-	"TEE_KIND_TDX":         2,
-	"TEE_KIND_SEV_SNP":     3,
-	"TEE_KIND_NITRO":       4,
-	"TEE_KIND_SGX":         5,
+	"TEE_KIND_UNSPECIFIED":   0,
+	"TEE_KIND_SIMULATED":     1,
+	"TEE_KIND_TDX":           2,
+	"TEE_KIND_SEV_SNP":       3,
+	"TEE_KIND_NITRO":         4,
+	"TEE_KIND_SGX":           5,
+	"TEE_KIND_TPM":           6,
+	"TEE_KIND_NITRO_TPM":     7,
+	"TEE_KIND_AZURE_SEV_SNP": 8,
 }
 
 func (x TeeKind) String() string {
@@ -59,6 +68,68 @@ func (x TeeKind) String() string {
 
 func (TeeKind) EnumDescriptor() ([]byte, []int) {
 	return fileDescriptor_bbe305ab878a6cc0, []int{0}
+}
+
+// CollateralKind is what a piece of collateral is; at most one of each stands in a Collateral, in this order.
+type CollateralKind int32
+
+const (
+	COLLATERAL_KIND_UNSPECIFIED           CollateralKind = 0
+	COLLATERAL_KIND_TCB_INFO              CollateralKind = 1
+	COLLATERAL_KIND_TCB_INFO_SIGNATURE    CollateralKind = 2
+	COLLATERAL_KIND_TCB_INFO_CHAIN        CollateralKind = 3
+	COLLATERAL_KIND_QE_IDENTITY           CollateralKind = 4
+	COLLATERAL_KIND_QE_IDENTITY_SIGNATURE CollateralKind = 5
+	COLLATERAL_KIND_QE_IDENTITY_CHAIN     CollateralKind = 6
+	COLLATERAL_KIND_PCK_CRL               CollateralKind = 7
+	COLLATERAL_KIND_PCK_CRL_CHAIN         CollateralKind = 8
+	COLLATERAL_KIND_ROOT_CRL              CollateralKind = 9
+	COLLATERAL_KIND_PCK_CHAIN             CollateralKind = 10
+	COLLATERAL_KIND_SNP_LEAF              CollateralKind = 11
+	COLLATERAL_KIND_SNP_INTERMEDIATE      CollateralKind = 12
+	COLLATERAL_KIND_SNP_CRL               CollateralKind = 13
+)
+
+var CollateralKind_name = map[int32]string{
+	0:  "COLLATERAL_KIND_UNSPECIFIED",
+	1:  "COLLATERAL_KIND_TCB_INFO",
+	2:  "COLLATERAL_KIND_TCB_INFO_SIGNATURE",
+	3:  "COLLATERAL_KIND_TCB_INFO_CHAIN",
+	4:  "COLLATERAL_KIND_QE_IDENTITY",
+	5:  "COLLATERAL_KIND_QE_IDENTITY_SIGNATURE",
+	6:  "COLLATERAL_KIND_QE_IDENTITY_CHAIN",
+	7:  "COLLATERAL_KIND_PCK_CRL",
+	8:  "COLLATERAL_KIND_PCK_CRL_CHAIN",
+	9:  "COLLATERAL_KIND_ROOT_CRL",
+	10: "COLLATERAL_KIND_PCK_CHAIN",
+	11: "COLLATERAL_KIND_SNP_LEAF",
+	12: "COLLATERAL_KIND_SNP_INTERMEDIATE",
+	13: "COLLATERAL_KIND_SNP_CRL",
+}
+
+var CollateralKind_value = map[string]int32{
+	"COLLATERAL_KIND_UNSPECIFIED":           0,
+	"COLLATERAL_KIND_TCB_INFO":              1,
+	"COLLATERAL_KIND_TCB_INFO_SIGNATURE":    2,
+	"COLLATERAL_KIND_TCB_INFO_CHAIN":        3,
+	"COLLATERAL_KIND_QE_IDENTITY":           4,
+	"COLLATERAL_KIND_QE_IDENTITY_SIGNATURE": 5,
+	"COLLATERAL_KIND_QE_IDENTITY_CHAIN":     6,
+	"COLLATERAL_KIND_PCK_CRL":               7,
+	"COLLATERAL_KIND_PCK_CRL_CHAIN":         8,
+	"COLLATERAL_KIND_ROOT_CRL":              9,
+	"COLLATERAL_KIND_PCK_CHAIN":             10,
+	"COLLATERAL_KIND_SNP_LEAF":              11,
+	"COLLATERAL_KIND_SNP_INTERMEDIATE":      12,
+	"COLLATERAL_KIND_SNP_CRL":               13,
+}
+
+func (x CollateralKind) String() string {
+	return proto.EnumName(CollateralKind_name, int32(x))
+}
+
+func (CollateralKind) EnumDescriptor() ([]byte, []int) {
+	return fileDescriptor_bbe305ab878a6cc0, []int{1}
 }
 
 // Evidence is a quote with what is needed to check it.
@@ -122,6 +193,287 @@ func (m *Evidence) GetCollateral() []byte {
 	return nil
 }
 
+// CollateralItem is one piece: its bytes, or the SHA-256 of bytes that the chain keeps because many share them.
+type CollateralItem struct {
+	Kind CollateralKind `protobuf:"varint,1,opt,name=kind,proto3,enum=phala.wire.v1.CollateralKind" json:"kind,omitempty"`
+	Data []byte         `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	Hash []byte         `protobuf:"bytes,3,opt,name=hash,proto3" json:"hash,omitempty"`
+}
+
+func (m *CollateralItem) Reset()         { *m = CollateralItem{} }
+func (m *CollateralItem) String() string { return proto.CompactTextString(m) }
+func (*CollateralItem) ProtoMessage()    {}
+func (*CollateralItem) Descriptor() ([]byte, []int) {
+	return fileDescriptor_bbe305ab878a6cc0, []int{1}
+}
+func (m *CollateralItem) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *CollateralItem) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_CollateralItem.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *CollateralItem) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_CollateralItem.Merge(m, src)
+}
+func (m *CollateralItem) XXX_Size() int {
+	return m.Size()
+}
+func (m *CollateralItem) XXX_DiscardUnknown() {
+	xxx_messageInfo_CollateralItem.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_CollateralItem proto.InternalMessageInfo
+
+func (m *CollateralItem) GetKind() CollateralKind {
+	if m != nil {
+		return m.Kind
+	}
+	return COLLATERAL_KIND_UNSPECIFIED
+}
+
+func (m *CollateralItem) GetData() []byte {
+	if m != nil {
+		return m.Data
+	}
+	return nil
+}
+
+func (m *CollateralItem) GetHash() []byte {
+	if m != nil {
+		return m.Hash
+	}
+	return nil
+}
+
+// Collateral is what the makers of a TEE publish about it and a verifier needs.
+type Collateral struct {
+	Items []*CollateralItem `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+}
+
+func (m *Collateral) Reset()         { *m = Collateral{} }
+func (m *Collateral) String() string { return proto.CompactTextString(m) }
+func (*Collateral) ProtoMessage()    {}
+func (*Collateral) Descriptor() ([]byte, []int) {
+	return fileDescriptor_bbe305ab878a6cc0, []int{2}
+}
+func (m *Collateral) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Collateral) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Collateral.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Collateral) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Collateral.Merge(m, src)
+}
+func (m *Collateral) XXX_Size() int {
+	return m.Size()
+}
+func (m *Collateral) XXX_DiscardUnknown() {
+	xxx_messageInfo_Collateral.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Collateral proto.InternalMessageInfo
+
+func (m *Collateral) GetItems() []*CollateralItem {
+	if m != nil {
+		return m.Items
+	}
+	return nil
+}
+
+// TpmPcr is one register of a TPM's SHA-256 bank.
+type TpmPcr struct {
+	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Value []byte `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+}
+
+func (m *TpmPcr) Reset()         { *m = TpmPcr{} }
+func (m *TpmPcr) String() string { return proto.CompactTextString(m) }
+func (*TpmPcr) ProtoMessage()    {}
+func (*TpmPcr) Descriptor() ([]byte, []int) {
+	return fileDescriptor_bbe305ab878a6cc0, []int{3}
+}
+func (m *TpmPcr) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *TpmPcr) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_TpmPcr.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *TpmPcr) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_TpmPcr.Merge(m, src)
+}
+func (m *TpmPcr) XXX_Size() int {
+	return m.Size()
+}
+func (m *TpmPcr) XXX_DiscardUnknown() {
+	xxx_messageInfo_TpmPcr.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_TpmPcr proto.InternalMessageInfo
+
+func (m *TpmPcr) GetIndex() uint32 {
+	if m != nil {
+		return m.Index
+	}
+	return 0
+}
+
+func (m *TpmPcr) GetValue() []byte {
+	if m != nil {
+		return m.Value
+	}
+	return nil
+}
+
+// TpmQuote is a TPM 2.0 quote with what it speaks of.
+type TpmQuote struct {
+	Attest    []byte    `protobuf:"bytes,1,opt,name=attest,proto3" json:"attest,omitempty"`
+	Signature []byte    `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
+	AkPublic  []byte    `protobuf:"bytes,3,opt,name=ak_public,json=akPublic,proto3" json:"ak_public,omitempty"`
+	Pcrs      []*TpmPcr `protobuf:"bytes,4,rep,name=pcrs,proto3" json:"pcrs,omitempty"`
+}
+
+func (m *TpmQuote) Reset()         { *m = TpmQuote{} }
+func (m *TpmQuote) String() string { return proto.CompactTextString(m) }
+func (*TpmQuote) ProtoMessage()    {}
+func (*TpmQuote) Descriptor() ([]byte, []int) {
+	return fileDescriptor_bbe305ab878a6cc0, []int{4}
+}
+func (m *TpmQuote) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *TpmQuote) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_TpmQuote.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *TpmQuote) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_TpmQuote.Merge(m, src)
+}
+func (m *TpmQuote) XXX_Size() int {
+	return m.Size()
+}
+func (m *TpmQuote) XXX_DiscardUnknown() {
+	xxx_messageInfo_TpmQuote.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_TpmQuote proto.InternalMessageInfo
+
+func (m *TpmQuote) GetAttest() []byte {
+	if m != nil {
+		return m.Attest
+	}
+	return nil
+}
+
+func (m *TpmQuote) GetSignature() []byte {
+	if m != nil {
+		return m.Signature
+	}
+	return nil
+}
+
+func (m *TpmQuote) GetAkPublic() []byte {
+	if m != nil {
+		return m.AkPublic
+	}
+	return nil
+}
+
+func (m *TpmQuote) GetPcrs() []*TpmPcr {
+	if m != nil {
+		return m.Pcrs
+	}
+	return nil
+}
+
+// AzureQuote is an SNP report that vouches for a vTPM's key, and that vTPM's quote.
+type AzureQuote struct {
+	HclReport []byte    `protobuf:"bytes,1,opt,name=hcl_report,json=hclReport,proto3" json:"hcl_report,omitempty"`
+	Tpm       *TpmQuote `protobuf:"bytes,2,opt,name=tpm,proto3" json:"tpm,omitempty"`
+}
+
+func (m *AzureQuote) Reset()         { *m = AzureQuote{} }
+func (m *AzureQuote) String() string { return proto.CompactTextString(m) }
+func (*AzureQuote) ProtoMessage()    {}
+func (*AzureQuote) Descriptor() ([]byte, []int) {
+	return fileDescriptor_bbe305ab878a6cc0, []int{5}
+}
+func (m *AzureQuote) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *AzureQuote) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_AzureQuote.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *AzureQuote) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_AzureQuote.Merge(m, src)
+}
+func (m *AzureQuote) XXX_Size() int {
+	return m.Size()
+}
+func (m *AzureQuote) XXX_DiscardUnknown() {
+	xxx_messageInfo_AzureQuote.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_AzureQuote proto.InternalMessageInfo
+
+func (m *AzureQuote) GetHclReport() []byte {
+	if m != nil {
+		return m.HclReport
+	}
+	return nil
+}
+
+func (m *AzureQuote) GetTpm() *TpmQuote {
+	if m != nil {
+		return m.Tpm
+	}
+	return nil
+}
+
 // SimulatedQuote is signed with the public simulation key: a label, not a proof.
 type SimulatedQuote struct {
 	Measurement []byte `protobuf:"bytes,1,opt,name=measurement,proto3" json:"measurement,omitempty"`
@@ -133,7 +485,7 @@ func (m *SimulatedQuote) Reset()         { *m = SimulatedQuote{} }
 func (m *SimulatedQuote) String() string { return proto.CompactTextString(m) }
 func (*SimulatedQuote) ProtoMessage()    {}
 func (*SimulatedQuote) Descriptor() ([]byte, []int) {
-	return fileDescriptor_bbe305ab878a6cc0, []int{1}
+	return fileDescriptor_bbe305ab878a6cc0, []int{6}
 }
 func (m *SimulatedQuote) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -193,7 +545,7 @@ func (m *WorkerEvidence) Reset()         { *m = WorkerEvidence{} }
 func (m *WorkerEvidence) String() string { return proto.CompactTextString(m) }
 func (*WorkerEvidence) ProtoMessage()    {}
 func (*WorkerEvidence) Descriptor() ([]byte, []int) {
-	return fileDescriptor_bbe305ab878a6cc0, []int{2}
+	return fileDescriptor_bbe305ab878a6cc0, []int{7}
 }
 func (m *WorkerEvidence) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -238,7 +590,13 @@ func (m *WorkerEvidence) GetEvidence() *Evidence {
 
 func init() {
 	proto.RegisterEnum("phala.wire.v1.TeeKind", TeeKind_name, TeeKind_value)
+	proto.RegisterEnum("phala.wire.v1.CollateralKind", CollateralKind_name, CollateralKind_value)
 	proto.RegisterType((*Evidence)(nil), "phala.wire.v1.Evidence")
+	proto.RegisterType((*CollateralItem)(nil), "phala.wire.v1.CollateralItem")
+	proto.RegisterType((*Collateral)(nil), "phala.wire.v1.Collateral")
+	proto.RegisterType((*TpmPcr)(nil), "phala.wire.v1.TpmPcr")
+	proto.RegisterType((*TpmQuote)(nil), "phala.wire.v1.TpmQuote")
+	proto.RegisterType((*AzureQuote)(nil), "phala.wire.v1.AzureQuote")
 	proto.RegisterType((*SimulatedQuote)(nil), "phala.wire.v1.SimulatedQuote")
 	proto.RegisterType((*WorkerEvidence)(nil), "phala.wire.v1.WorkerEvidence")
 }
@@ -246,34 +604,58 @@ func init() {
 func init() { proto.RegisterFile("phala/wire/v1/evidence.proto", fileDescriptor_bbe305ab878a6cc0) }
 
 var fileDescriptor_bbe305ab878a6cc0 = []byte{
-	// 432 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x5c, 0x52, 0x4f, 0x6f, 0xd3, 0x30,
-	0x14, 0x8f, 0xf7, 0x07, 0xca, 0x6b, 0xa9, 0x2c, 0xab, 0x1a, 0xd5, 0x34, 0x4c, 0x55, 0x2e, 0xd3,
-	0x24, 0x12, 0xad, 0x3b, 0x71, 0x1c, 0x24, 0xa0, 0x68, 0x50, 0x46, 0x92, 0xc1, 0xc4, 0xa5, 0xf2,
-	0x1a, 0x2b, 0xb3, 0x96, 0xc6, 0x9d, 0xe7, 0x14, 0x71, 0xe3, 0xca, 0x8d, 0x8f, 0xc5, 0xb1, 0x47,
-	0x8e, 0xd0, 0x7e, 0x91, 0x29, 0x4e, 0x9a, 0x6d, 0xbd, 0xd9, 0xbf, 0xbf, 0x79, 0xce, 0x83, 0xbd,
-	0xe9, 0x25, 0x4b, 0x99, 0xf3, 0x5d, 0x28, 0xee, 0xcc, 0x0e, 0x1d, 0x3e, 0x13, 0x31, 0xcf, 0xc6,
-	0xdc, 0x9e, 0x2a, 0xa9, 0x25, 0x79, 0x6a, 0x58, 0xbb, 0x60, 0xed, 0xd9, 0xe1, 0x6e, 0x27, 0x91,
-	0x89, 0x34, 0x8c, 0x53, 0x9c, 0x4a, 0xd1, 0xee, 0x5a, 0x44, 0x11, 0xa0, 0x85, 0xfe, 0x51, 0xb2,
-	0xfd, 0x14, 0x1a, 0x5e, 0x15, 0x4a, 0x0e, 0x60, 0xeb, 0x4a, 0x64, 0x71, 0x17, 0xf5, 0xd0, 0x7e,
-	0x7b, 0xb0, 0x63, 0x3f, 0x48, 0xb7, 0x23, 0xce, 0x4f, 0x44, 0x16, 0x07, 0x46, 0x43, 0x3a, 0xb0,
-	0x7d, 0x9d, 0x4b, 0xcd, 0xbb, 0x1b, 0x3d, 0xb4, 0xdf, 0x0a, 0xca, 0x0b, 0xa1, 0x00, 0x63, 0x99,
-	0xa6, 0x4c, 0x73, 0xc5, 0xd2, 0xee, 0xa6, 0xa1, 0xee, 0x21, 0xfd, 0x6b, 0x68, 0x87, 0x62, 0x92,
-	0x17, 0xd7, 0xf8, 0xb3, 0x71, 0xf4, 0xa0, 0x39, 0xe1, 0xec, 0x26, 0x57, 0x7c, 0xc2, 0x33, 0x6d,
-	0xaa, 0x5b, 0xc1, 0x7d, 0x88, 0xbc, 0x80, 0xa6, 0xe2, 0x53, 0xa9, 0xf4, 0x28, 0x66, 0x9a, 0x55,
-	0x7d, 0x50, 0x42, 0x2e, 0xd3, 0x8c, 0xec, 0xc1, 0x93, 0x1b, 0x91, 0x64, 0x4c, 0xe7, 0x8a, 0x57,
-	0x9d, 0x77, 0x40, 0xff, 0x27, 0x82, 0xf6, 0x57, 0xa9, 0xae, 0xb8, 0xaa, 0xe7, 0x7c, 0x0d, 0x8d,
-	0xd5, 0x2b, 0x98, 0xc2, 0xe6, 0xe0, 0xf9, 0xda, 0xac, 0xa5, 0xc1, 0xaf, 0x44, 0x41, 0x2d, 0x27,
-	0x47, 0xd0, 0x58, 0xfd, 0x03, 0xf3, 0x25, 0xcd, 0xc1, 0xb3, 0x35, 0xeb, 0xaa, 0x25, 0xa8, 0x85,
-	0x07, 0xbf, 0x10, 0x3c, 0xae, 0x5e, 0x8f, 0x74, 0xa1, 0x13, 0x79, 0xde, 0xe8, 0xc4, 0x1f, 0xba,
-	0xa3, 0xb3, 0x61, 0x78, 0xea, 0xbd, 0xf5, 0xdf, 0xf9, 0x9e, 0x8b, 0x2d, 0xb2, 0x03, 0xa4, 0x66,
-	0x42, 0xff, 0xe3, 0xd9, 0x87, 0xe3, 0xc8, 0x73, 0x31, 0x22, 0x18, 0x5a, 0x35, 0x1e, 0xb9, 0xe7,
-	0x78, 0x83, 0x74, 0x00, 0xdf, 0x29, 0xbd, 0x2f, 0xa3, 0x70, 0x78, 0x8a, 0x37, 0x09, 0x81, 0x76,
-	0x8d, 0x0e, 0xfd, 0x28, 0xf8, 0x84, 0xb7, 0x1e, 0x78, 0xc3, 0xf7, 0xe7, 0x78, 0xfb, 0xcd, 0xf1,
-	0xfc, 0x3f, 0xb5, 0xfe, 0x2c, 0x28, 0x9a, 0x2f, 0x28, 0xfa, 0xb7, 0xa0, 0xe8, 0xf7, 0x92, 0x5a,
-	0xf3, 0x25, 0xb5, 0xfe, 0x2e, 0xa9, 0xf5, 0xed, 0x65, 0x22, 0xf4, 0x65, 0x7e, 0x61, 0x8f, 0xe5,
-	0xc4, 0x31, 0x63, 0xbd, 0x4a, 0x64, 0x79, 0x70, 0xc6, 0x52, 0x71, 0xb3, 0x44, 0x17, 0x8f, 0xcc,
-	0xe6, 0x1c, 0xdd, 0x06, 0x00, 0x00, 0xff, 0xff, 0x38, 0x5e, 0x30, 0x8e, 0x9c, 0x02, 0x00, 0x00,
+	// 805 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x7c, 0x55, 0x4d, 0x73, 0xe2, 0x46,
+	0x10, 0x45, 0xe6, 0xc3, 0xd0, 0x60, 0x6a, 0x6a, 0x8a, 0xb0, 0xc4, 0x36, 0x5a, 0x56, 0xc9, 0xa6,
+	0x6c, 0x57, 0x05, 0xca, 0xeb, 0x5c, 0x72, 0xd4, 0x82, 0xbc, 0x51, 0x19, 0x0b, 0x76, 0x10, 0x9b,
+	0xcd, 0x5e, 0x54, 0xb2, 0x98, 0x02, 0x15, 0x12, 0xd2, 0x0a, 0x89, 0x7c, 0x9c, 0x72, 0xcc, 0x31,
+	0x3f, 0x2b, 0xb7, 0xf8, 0x98, 0x63, 0x62, 0x5f, 0xf3, 0x23, 0xb6, 0x34, 0x12, 0xe2, 0x63, 0xc1,
+	0xb7, 0xe9, 0xd7, 0xaf, 0xdf, 0xeb, 0xee, 0xd1, 0x94, 0xe0, 0xd4, 0x9d, 0xe8, 0x96, 0xde, 0xfa,
+	0xd9, 0xf4, 0x68, 0x6b, 0x71, 0xd9, 0xa2, 0x0b, 0x73, 0x44, 0x67, 0x06, 0x6d, 0xba, 0x9e, 0xe3,
+	0x3b, 0xf8, 0x88, 0x65, 0x9b, 0x61, 0xb6, 0xb9, 0xb8, 0x3c, 0xae, 0x8c, 0x9d, 0xb1, 0xc3, 0x32,
+	0xad, 0xf0, 0x14, 0x91, 0x8e, 0xb7, 0x24, 0x42, 0x01, 0xdf, 0xf4, 0x7f, 0x8d, 0xb2, 0x82, 0x05,
+	0x79, 0x29, 0x16, 0xc5, 0x17, 0x90, 0x99, 0x9a, 0xb3, 0x51, 0x8d, 0x6b, 0x70, 0x67, 0xe5, 0x57,
+	0xd5, 0xe6, 0x86, 0x7a, 0x53, 0xa5, 0xf4, 0xc6, 0x9c, 0x8d, 0x08, 0xe3, 0xe0, 0x0a, 0x64, 0x3f,
+	0x06, 0x8e, 0x4f, 0x6b, 0x07, 0x0d, 0xee, 0xac, 0x44, 0xa2, 0x00, 0xf3, 0x00, 0x86, 0x63, 0x59,
+	0xba, 0x4f, 0x3d, 0xdd, 0xaa, 0xa5, 0x59, 0x6a, 0x0d, 0x11, 0xa6, 0x50, 0x6e, 0x27, 0x91, 0xec,
+	0x53, 0x1b, 0x5f, 0x6e, 0x78, 0xd6, 0xb7, 0x3c, 0x57, 0xe4, 0x35, 0x6b, 0x0c, 0x99, 0x91, 0xee,
+	0xeb, 0xb1, 0x33, 0x3b, 0x87, 0xd8, 0x44, 0x9f, 0x4f, 0x62, 0x4b, 0x76, 0x16, 0x44, 0x80, 0x55,
+	0x3d, 0xbe, 0x82, 0xac, 0xe9, 0x53, 0x7b, 0x5e, 0xe3, 0x1a, 0xe9, 0xb3, 0xe2, 0x13, 0x4e, 0x61,
+	0x5b, 0x24, 0xe2, 0x0a, 0xdf, 0x41, 0x4e, 0x75, 0xed, 0xbe, 0xe1, 0x85, 0xf3, 0x9a, 0xb3, 0x11,
+	0xfd, 0x85, 0x35, 0x7a, 0x44, 0xa2, 0x20, 0x44, 0x17, 0xba, 0x15, 0x24, 0x5b, 0x60, 0x81, 0xf0,
+	0x07, 0x07, 0x79, 0xd5, 0xb5, 0xdf, 0xb2, 0x95, 0x54, 0x21, 0xa7, 0xfb, 0x3e, 0x9d, 0xfb, 0xac,
+	0xb2, 0x44, 0xe2, 0x08, 0x9f, 0x42, 0x61, 0x6e, 0x8e, 0x67, 0xba, 0x1f, 0x78, 0xcb, 0xf2, 0x15,
+	0x80, 0x4f, 0xa0, 0xa0, 0x4f, 0x35, 0x37, 0xb8, 0xb3, 0x4c, 0x23, 0x1e, 0x2a, 0xaf, 0x4f, 0xfb,
+	0x2c, 0xc6, 0xe7, 0x90, 0x71, 0x0d, 0x6f, 0x5e, 0xcb, 0xb0, 0x49, 0xbe, 0xd8, 0xbe, 0x27, 0xd6,
+	0x30, 0x61, 0x14, 0xe1, 0x1d, 0x80, 0xf8, 0x5b, 0xe0, 0xd1, 0xa8, 0x97, 0x3a, 0xc0, 0xc4, 0xb0,
+	0x34, 0x8f, 0xba, 0x8e, 0xb7, 0xec, 0xa7, 0x30, 0x31, 0x2c, 0xc2, 0x00, 0x7c, 0x0e, 0x69, 0xdf,
+	0xb5, 0x59, 0x33, 0xc5, 0x57, 0xcf, 0x3e, 0x97, 0x65, 0x22, 0x24, 0xe4, 0x08, 0x1f, 0xa1, 0x3c,
+	0x30, 0xed, 0x20, 0x5c, 0xd9, 0x28, 0xd2, 0x6e, 0x40, 0xd1, 0xa6, 0xfa, 0x3c, 0xf0, 0xa8, 0x4d,
+	0x67, 0x4b, 0xf1, 0x75, 0x08, 0x3f, 0x87, 0x62, 0xe4, 0xac, 0xad, 0x5d, 0x1f, 0x44, 0x50, 0x27,
+	0xbc, 0xc4, 0x8d, 0x95, 0xa4, 0xb7, 0x56, 0x22, 0xfc, 0xce, 0x41, 0xf9, 0x47, 0xc7, 0x9b, 0x52,
+	0x2f, 0xf9, 0x60, 0xbf, 0x87, 0xfc, 0xf2, 0x73, 0x66, 0x86, 0x9f, 0x5f, 0x6b, 0x54, 0x20, 0xc7,
+	0x24, 0x92, 0xd0, 0xf1, 0x15, 0xe4, 0x97, 0x8f, 0x69, 0xcf, 0xc0, 0x4b, 0x17, 0x92, 0x10, 0x2f,
+	0xfe, 0xe6, 0xe0, 0x30, 0x7e, 0x06, 0xb8, 0x06, 0x15, 0x55, 0x92, 0xb4, 0x1b, 0x59, 0xe9, 0x68,
+	0x43, 0x65, 0xd0, 0x97, 0xda, 0xf2, 0xb5, 0x2c, 0x75, 0x50, 0x0a, 0x57, 0x01, 0x27, 0x99, 0x81,
+	0x7c, 0x3b, 0xec, 0x8a, 0xaa, 0xd4, 0x41, 0x1c, 0x46, 0x50, 0x4a, 0x70, 0xb5, 0xf3, 0x1e, 0x1d,
+	0xe0, 0x0a, 0xa0, 0x15, 0x53, 0x7a, 0xa7, 0x0d, 0x94, 0x3e, 0x4a, 0x63, 0x0c, 0xe5, 0x04, 0x55,
+	0x64, 0x95, 0xf4, 0x50, 0x66, 0xa3, 0x76, 0xf0, 0xe6, 0x3d, 0xca, 0x6e, 0xaa, 0xf5, 0x6f, 0x51,
+	0x6e, 0xc3, 0x97, 0xd5, 0x31, 0xfc, 0x10, 0x1f, 0x43, 0x35, 0xc1, 0xc5, 0x0f, 0x43, 0x22, 0x25,
+	0x5e, 0xf9, 0x8b, 0xff, 0xd3, 0xeb, 0x2f, 0x92, 0x0d, 0xf6, 0x1c, 0x4e, 0xda, 0xbd, 0x6e, 0xd8,
+	0x34, 0x11, 0xbb, 0xbb, 0xe6, 0x3b, 0x85, 0xda, 0x36, 0x41, 0x6d, 0xbf, 0xd6, 0x64, 0xe5, 0xba,
+	0x87, 0x38, 0xfc, 0x0d, 0x08, 0xfb, 0xb2, 0xda, 0x40, 0x7e, 0xa3, 0x88, 0xea, 0x90, 0x48, 0xe8,
+	0x00, 0x0b, 0xc0, 0xef, 0xe5, 0xb5, 0x7f, 0x10, 0x65, 0x05, 0xa5, 0x77, 0xb5, 0xf2, 0x56, 0xd2,
+	0xe4, 0x8e, 0xa4, 0xa8, 0xb2, 0xfa, 0x13, 0xca, 0xe0, 0x73, 0x78, 0xf9, 0x04, 0x61, 0xcd, 0x2f,
+	0x8b, 0x5f, 0xc2, 0x8b, 0xa7, 0xa8, 0x91, 0x65, 0x0e, 0x9f, 0xc0, 0xb3, 0x6d, 0x5a, 0xbf, 0x7d,
+	0xa3, 0xb5, 0x49, 0x17, 0x1d, 0xe2, 0x17, 0x50, 0xdf, 0x93, 0x8c, 0xeb, 0xf3, 0xbb, 0x96, 0x43,
+	0x7a, 0x3d, 0x95, 0x09, 0x14, 0x70, 0x1d, 0xbe, 0xdc, 0x29, 0xc0, 0x8a, 0x61, 0x57, 0xf1, 0x40,
+	0xe9, 0x6b, 0x5d, 0x49, 0xbc, 0x46, 0x45, 0xfc, 0x35, 0x34, 0x76, 0x65, 0x65, 0x45, 0x95, 0xc8,
+	0xad, 0xd4, 0x91, 0x45, 0x55, 0x42, 0xa5, 0x5d, 0x03, 0x84, 0xac, 0xd0, 0xff, 0xe8, 0xb5, 0x78,
+	0xff, 0x1f, 0x9f, 0xfa, 0xeb, 0x81, 0xe7, 0xee, 0x1f, 0x78, 0xee, 0xdf, 0x07, 0x9e, 0xfb, 0xf3,
+	0x91, 0x4f, 0xdd, 0x3f, 0xf2, 0xa9, 0x7f, 0x1e, 0xf9, 0xd4, 0x87, 0xaf, 0xc6, 0xa6, 0x3f, 0x09,
+	0xee, 0x9a, 0x86, 0x63, 0xb7, 0xd8, 0x5b, 0xf8, 0x76, 0xec, 0x44, 0x87, 0x96, 0xe1, 0x78, 0x94,
+	0xfd, 0x42, 0xee, 0x72, 0xec, 0xbf, 0x71, 0xf5, 0x29, 0x00, 0x00, 0xff, 0xff, 0x3e, 0x2c, 0x60,
+	0xe8, 0x9a, 0x06, 0x00, 0x00,
 }
 
 func (m *Evidence) Marshal() (dAtA []byte, err error) {
@@ -314,6 +696,220 @@ func (m *Evidence) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 		i = encodeVarintEvidence(dAtA, i, uint64(m.Kind))
 		i--
 		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *CollateralItem) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *CollateralItem) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *CollateralItem) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Hash) > 0 {
+		i -= len(m.Hash)
+		copy(dAtA[i:], m.Hash)
+		i = encodeVarintEvidence(dAtA, i, uint64(len(m.Hash)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if len(m.Data) > 0 {
+		i -= len(m.Data)
+		copy(dAtA[i:], m.Data)
+		i = encodeVarintEvidence(dAtA, i, uint64(len(m.Data)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Kind != 0 {
+		i = encodeVarintEvidence(dAtA, i, uint64(m.Kind))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Collateral) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Collateral) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Collateral) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Items) > 0 {
+		for iNdEx := len(m.Items) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Items[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintEvidence(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *TpmPcr) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *TpmPcr) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *TpmPcr) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Value) > 0 {
+		i -= len(m.Value)
+		copy(dAtA[i:], m.Value)
+		i = encodeVarintEvidence(dAtA, i, uint64(len(m.Value)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Index != 0 {
+		i = encodeVarintEvidence(dAtA, i, uint64(m.Index))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *TpmQuote) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *TpmQuote) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *TpmQuote) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Pcrs) > 0 {
+		for iNdEx := len(m.Pcrs) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Pcrs[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintEvidence(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x22
+		}
+	}
+	if len(m.AkPublic) > 0 {
+		i -= len(m.AkPublic)
+		copy(dAtA[i:], m.AkPublic)
+		i = encodeVarintEvidence(dAtA, i, uint64(len(m.AkPublic)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if len(m.Signature) > 0 {
+		i -= len(m.Signature)
+		copy(dAtA[i:], m.Signature)
+		i = encodeVarintEvidence(dAtA, i, uint64(len(m.Signature)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Attest) > 0 {
+		i -= len(m.Attest)
+		copy(dAtA[i:], m.Attest)
+		i = encodeVarintEvidence(dAtA, i, uint64(len(m.Attest)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *AzureQuote) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *AzureQuote) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *AzureQuote) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Tpm != nil {
+		{
+			size, err := m.Tpm.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintEvidence(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.HclReport) > 0 {
+		i -= len(m.HclReport)
+		copy(dAtA[i:], m.HclReport)
+		i = encodeVarintEvidence(dAtA, i, uint64(len(m.HclReport)))
+		i--
+		dAtA[i] = 0xa
 	}
 	return len(dAtA) - i, nil
 }
@@ -435,6 +1031,101 @@ func (m *Evidence) Size() (n int) {
 	}
 	l = len(m.Collateral)
 	if l > 0 {
+		n += 1 + l + sovEvidence(uint64(l))
+	}
+	return n
+}
+
+func (m *CollateralItem) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Kind != 0 {
+		n += 1 + sovEvidence(uint64(m.Kind))
+	}
+	l = len(m.Data)
+	if l > 0 {
+		n += 1 + l + sovEvidence(uint64(l))
+	}
+	l = len(m.Hash)
+	if l > 0 {
+		n += 1 + l + sovEvidence(uint64(l))
+	}
+	return n
+}
+
+func (m *Collateral) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Items) > 0 {
+		for _, e := range m.Items {
+			l = e.Size()
+			n += 1 + l + sovEvidence(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *TpmPcr) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Index != 0 {
+		n += 1 + sovEvidence(uint64(m.Index))
+	}
+	l = len(m.Value)
+	if l > 0 {
+		n += 1 + l + sovEvidence(uint64(l))
+	}
+	return n
+}
+
+func (m *TpmQuote) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Attest)
+	if l > 0 {
+		n += 1 + l + sovEvidence(uint64(l))
+	}
+	l = len(m.Signature)
+	if l > 0 {
+		n += 1 + l + sovEvidence(uint64(l))
+	}
+	l = len(m.AkPublic)
+	if l > 0 {
+		n += 1 + l + sovEvidence(uint64(l))
+	}
+	if len(m.Pcrs) > 0 {
+		for _, e := range m.Pcrs {
+			l = e.Size()
+			n += 1 + l + sovEvidence(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *AzureQuote) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.HclReport)
+	if l > 0 {
+		n += 1 + l + sovEvidence(uint64(l))
+	}
+	if m.Tpm != nil {
+		l = m.Tpm.Size()
 		n += 1 + l + sovEvidence(uint64(l))
 	}
 	return n
@@ -598,6 +1289,636 @@ func (m *Evidence) Unmarshal(dAtA []byte) error {
 			m.Collateral = append(m.Collateral[:0], dAtA[iNdEx:postIndex]...)
 			if m.Collateral == nil {
 				m.Collateral = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvidence(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *CollateralItem) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvidence
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: CollateralItem: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: CollateralItem: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Kind", wireType)
+			}
+			m.Kind = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvidence
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Kind |= CollateralKind(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Data", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvidence
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Data = append(m.Data[:0], dAtA[iNdEx:postIndex]...)
+			if m.Data == nil {
+				m.Data = []byte{}
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Hash", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvidence
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Hash = append(m.Hash[:0], dAtA[iNdEx:postIndex]...)
+			if m.Hash == nil {
+				m.Hash = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvidence(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Collateral) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvidence
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Collateral: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Collateral: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Items", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvidence
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Items = append(m.Items, &CollateralItem{})
+			if err := m.Items[len(m.Items)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvidence(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *TpmPcr) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvidence
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: TpmPcr: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: TpmPcr: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Index", wireType)
+			}
+			m.Index = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvidence
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Index |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Value", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvidence
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Value = append(m.Value[:0], dAtA[iNdEx:postIndex]...)
+			if m.Value == nil {
+				m.Value = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvidence(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *TpmQuote) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvidence
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: TpmQuote: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: TpmQuote: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Attest", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvidence
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Attest = append(m.Attest[:0], dAtA[iNdEx:postIndex]...)
+			if m.Attest == nil {
+				m.Attest = []byte{}
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Signature", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvidence
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Signature = append(m.Signature[:0], dAtA[iNdEx:postIndex]...)
+			if m.Signature == nil {
+				m.Signature = []byte{}
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field AkPublic", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvidence
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.AkPublic = append(m.AkPublic[:0], dAtA[iNdEx:postIndex]...)
+			if m.AkPublic == nil {
+				m.AkPublic = []byte{}
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pcrs", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvidence
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Pcrs = append(m.Pcrs, &TpmPcr{})
+			if err := m.Pcrs[len(m.Pcrs)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipEvidence(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *AzureQuote) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowEvidence
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: AzureQuote: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: AzureQuote: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HclReport", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvidence
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.HclReport = append(m.HclReport[:0], dAtA[iNdEx:postIndex]...)
+			if m.HclReport == nil {
+				m.HclReport = []byte{}
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Tpm", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowEvidence
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthEvidence
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Tpm == nil {
+				m.Tpm = &TpmQuote{}
+			}
+			if err := m.Tpm.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
 			}
 			iNdEx = postIndex
 		default:

@@ -4,53 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 )
-
-// envJSON is Env as contracts read it.
-type envJSON struct {
-	Block       blockJSON `json:"block"`
-	Transaction *txJSON   `json:"transaction"`
-	Contract    selfJSON  `json:"contract"`
-	Caller      *string   `json:"caller,omitempty"` // only in extended contracts
-}
-
-type blockJSON struct {
-	Height  uint64 `json:"height"`
-	Time    string `json:"time"`
-	ChainID string `json:"chain_id"`
-}
-
-type txJSON struct {
-	Index uint32 `json:"index"`
-}
-
-type selfJSON struct {
-	Address string `json:"address"`
-}
-
-type infoJSON struct {
-	Sender string `json:"sender"`
-	Funds  []Coin `json:"funds"`
-}
 
 // arguments encodes what the entry point is given.
 func (c *Call) arguments(of *Contract) ([][]byte, error) {
-	env := envJSON{
-		Block: blockJSON{
-			Height: c.Env.Height, Time: strconv.FormatUint(c.Env.TimeNanos, 10), ChainID: c.Env.ChainID,
-		},
-		Contract: selfJSON{c.Env.Contract},
-	}
-	if c.Env.TxIndex != nil {
-		env.Transaction = &txJSON{*c.Env.TxIndex}
-	}
-	if of.extended {
-		env.Caller = &c.Env.Caller
-	}
-	encoded, err := json.Marshal(env)
-	if err != nil {
-		return nil, fmt.Errorf("encoding the environment: %w", err)
-	}
+	encoded := c.Env.json(of.extended)
 	if c.Entry == Migrate && of.migrateInfo {
 		info, err := json.Marshal(c.MigrateInfo)
 		if err != nil {
@@ -61,15 +20,67 @@ func (c *Call) arguments(of *Contract) ([][]byte, error) {
 	if c.Entry.params() == 2 {
 		return [][]byte{encoded, c.Msg}, nil
 	}
-	info, err := json.Marshal(infoJSON{c.Info.Sender, append([]Coin{}, c.Info.Funds...)})
-	if err != nil {
-		return nil, fmt.Errorf("encoding the sender: %w", err)
+	return [][]byte{encoded, c.Info.json(), c.Msg}, nil
+}
+
+// json is Env as contracts read it; only extended ones see the caller.
+func (e *Env) json(extended bool) []byte {
+	b := make([]byte, 0, 320)
+	b = strconv.AppendUint(append(b, `{"block":{"height":`...), e.Height, 10)
+	b = strconv.AppendUint(append(b, `,"time":"`...), e.TimeNanos, 10)
+	b = quote(append(b, `","chain_id":`...), e.ChainID)
+	b = append(b, `},"transaction":`...)
+	if e.TxIndex != nil {
+		b = strconv.AppendUint(append(b, `{"index":`...), uint64(*e.TxIndex), 10)
+		b = append(b, '}')
+	} else {
+		b = append(b, "null"...)
 	}
-	return [][]byte{encoded, info, c.Msg}, nil
+	b = append(quote(append(b, `,"contract":{"address":`...), e.Contract), '}')
+	if extended {
+		b = quote(append(b, `,"caller":`...), e.Caller)
+	}
+	return append(b, '}')
+}
+
+// json is Info as contracts read it.
+func (i *Info) json() []byte {
+	b := quote(append(make([]byte, 0, 128), `{"sender":`...), i.Sender)
+	b = append(b, `,"funds":[`...)
+	for n, c := range i.Funds {
+		if n > 0 {
+			b = append(b, ',')
+		}
+		b = quote(append(b, `{"denom":`...), c.Denom)
+		b = append(quote(append(b, `,"amount":`...), c.Amount), '}')
+	}
+	return append(b, "]}"...)
+}
+
+// quote appends a string as encoding/json writes it.
+func quote(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || strings.IndexByte(`"\<>&`, c) >= 0 {
+			escaped, err := json.Marshal(s)
+			if err != nil { // cannot be: any string is JSON, with U+FFFD for what is not UTF-8
+				escaped = []byte(`""`)
+			}
+			return append(b, escaped...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
 }
 
 // decode reads a ContractResult: exactly one of ok and error.
 func decode(entry Entry, answer []byte) (Outcome, error) {
+	if out, refused, ok := plain(entry, answer); ok {
+		return out, refused
+	}
+	return thorough(entry, answer)
+}
+
+// thorough is decode for any JSON.
+func thorough(entry Entry, answer []byte) (Outcome, error) {
 	var result struct {
 		OK    json.RawMessage `json:"ok"`
 		Error *string         `json:"error"`

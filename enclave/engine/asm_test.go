@@ -32,7 +32,12 @@ const emptyResponse = `{"ok":{"messages":[],"attributes":[],"events":[],"data":n
 
 // call adds an import if need be, and calls it with what lies on the stack.
 func (a *asm) call(name string) []byte {
-	f, ok := host{envModule(), wasiModule()}.offers("env", name)
+	module := "env"
+	f, ok := host{envModule()}.offers(module, name)
+	if !ok {
+		module = extension
+		f, ok = host{phalaModule()}.offers(module, name)
+	}
 	if !ok {
 		panic("no host function " + name)
 	}
@@ -41,7 +46,7 @@ func (a *asm) call(name string) []byte {
 			return append([]byte{0x10}, leb(uint32(i))...)
 		}
 	}
-	a.imports = append(a.imports, asmImport{"env", name, len(f.params), f.result})
+	a.imports = append(a.imports, asmImport{module, name, len(f.params), f.result})
 	return append([]byte{0x10}, leb(uint32(len(a.imports)-1))...)
 }
 

@@ -43,6 +43,25 @@ func incapable(m *meter.Module, also []string) string {
 	return "requires " + strings.Join(missing, ", ") + "; offered here are " + strings.Join(offered, ", ")
 }
 
+// undeclared names what a module imports of this network's additions without
+// saying so where tools that know CosmWasm alone look, or is empty.
+func undeclared(m *meter.Module) string {
+	if slices.ContainsFunc(m.Exports, func(x meter.Export) bool { return x.Name == capability+extension && x.Kind == meter.KindFunc }) {
+		return ""
+	}
+	var uses []string
+	for _, i := range m.Imports {
+		if i.Module == phalaModuleName {
+			uses = append(uses, i.Module+"."+i.Name)
+		}
+	}
+	if len(uses) == 0 {
+		return ""
+	}
+	slices.Sort(uses)
+	return "imports " + strings.Join(uses, ", ") + " and does not export " + capability + extension
+}
+
 // versionSection is the custom section in which Rust contracts state the
 // version of their state, a decimal number.
 const versionSection = "cw_migrate_version"

@@ -129,8 +129,10 @@ func faults(h host, m *meter.Module, also []string) (reasons []string) {
 			reasons = append(reasons, "wants "+name+", offered is "+interfaceVersion)
 		}
 	}
-	if reason := incapable(m, also); reason != "" {
-		reasons = append(reasons, reason)
+	for _, reason := range []string{incapable(m, also), undeclared(m)} {
+		if reason != "" {
+			reasons = append(reasons, reason)
+		}
 	}
 	slices.Sort(reasons)
 	return reasons

@@ -61,7 +61,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 		WithCoreFeatures(api.CoreFeaturesV2&^api.CoreFeatureSIMD&^api.CoreFeatureReferenceTypes).
 		WithMemoryLimitPages(cfg.MemoryPages+1). // one is never given: see instance.reset
 		WithDebugInfoEnabled(false))
-	e := &Engine{cfg: cfg, table: meter.V1(), runtime: rt, host: host{envModule(), wasiModule()}, mapper: newMapper()}
+	e := &Engine{cfg: cfg, table: meter.V1(), runtime: rt, host: host{envModule(), wasiModule(), phalaModule()}, mapper: newMapper()}
 	p := &pool{engine: e}
 	p.programs.Init()
 	e.instances = p

@@ -24,6 +24,10 @@ type frame struct {
 	clock     uint64        // nanoseconds
 	random    *rand.ChaCha8 // what random_get gives: a function of the code alone
 
+	extensions Extensions
+	draws      uint32 // of random values
+	private    []PrivateEvent
+
 	table  *meter.Table
 	limit  int64 // of gas
 	guard  time.Duration

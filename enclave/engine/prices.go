@@ -57,8 +57,19 @@ func prices() map[string]price {
 
 		"random":            flat(meter.Derive),
 		"derive_public_key": flat(meter.Derive),
-		"sign":              flat(meter.Derive),
+		"sign":              signing,
+		"emit_private":      flat(meter.Address),
 	}
+}
+
+// signing is the price of a signature and, since a message is hashed twice, of
+// one more for each 8 KiB.
+func signing(f *frame, a args) error {
+	r, err := f.region(a.ptr(2))
+	if err != nil {
+		return err
+	}
+	return f.spend(meter.Derive, 1+int(r.length)/(8<<10))
 }
 
 // copied charges for bytes that pass between guest and host.

@@ -41,6 +41,9 @@ func (e *Engine) Run(ctx context.Context, c *Contract, call Call) (Outcome, erro
 		return Outcome{GasUsed: used}, e.explain(ctx, call.Entry, err)
 	}
 	out, err := decode(call.Entry, answer)
+	if err == nil {
+		out.Private = f.private
+	}
 	out.GasUsed = used
 	return out, err
 }
@@ -49,7 +52,7 @@ func (e *Engine) Run(ctx context.Context, c *Contract, call Call) (Outcome, erro
 func (f *frame) enter(call Call, arguments [][]byte) ([]byte, error) {
 	f.store, f.querier = call.Store, call.Querier
 	f.readOnly = call.Entry == Query
-	f.clock = call.Env.TimeNanos
+	f.clock, f.extensions = call.Env.TimeNanos, call.Extensions
 	var params [3]uint64
 	for i, b := range arguments {
 		p, err := f.put(b)

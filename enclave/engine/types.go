@@ -89,6 +89,8 @@ type Call struct {
 	Store    Store
 	Querier  Querier // nil: every query is answered unsupported_request
 	GasLimit uint64  // 0: Config.GasLimit
+
+	Extensions Extensions
 }
 
 // Env is what a contract learns about where it runs.
@@ -124,6 +126,7 @@ type Coin struct {
 type Outcome struct {
 	Response *Response // of all entry points but Query and IBCChannelOpen
 	Query    []byte    // of Query; of IBCChannelOpen the JSON of its answer
+	Private  []PrivateEvent
 	GasUsed  uint64
 }
 

@@ -32,7 +32,7 @@ func (s *Session) submessage(ctx context.Context, ed *state.Editor, from *wire.C
 	if len(m.Payload) > maxPayload {
 		return nil, nil, Fail("unsupported-message", "tell the contract's author", "a payload of %d bytes, at most %d are allowed", len(m.Payload), maxPayload)
 	}
-	step, effects, gas := ed.Step(), len(s.Effects), s.gas
+	step, effects, private, gas := ed.Step(), len(s.Effects), len(s.private), s.gas
 	limit := s.Gas
 	if m.GasLimit != nil && *m.GasLimit < limit-s.gas {
 		s.Gas = s.gas + *m.GasLimit
@@ -42,7 +42,7 @@ func (s *Session) submessage(ctx context.Context, ed *state.Editor, from *wire.C
 	if err == nil {
 		ed.Commit(step)
 	} else {
-		s.Effects = s.Effects[:effects]
+		s.Effects, s.private = s.Effects[:effects], s.private[:private]
 		done = answer{}
 	}
 	reason, may := catchable(err)

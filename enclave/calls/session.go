@@ -32,6 +32,7 @@ type World struct {
 	Nanos   uint64  // block time
 	TxIndex *uint32 // nil in a query
 	Index   uint64  // of the inbox item, for the record of contracts that are made
+	Sources
 }
 
 // Session is the execution of one input or query. Its editor is written as it
@@ -48,6 +49,9 @@ type Session struct {
 	said  int    // bytes of events
 	gas   uint64 // used
 
+	sender  string // of the input; "" in a query
+	private []*wire.PrivateEvent
+
 	deploy uint64 // charges, which no limit bounds: who instantiates has not chosen the code's size
 }
 
@@ -59,6 +63,7 @@ func (s *Session) Used() uint64 { return s.gas + s.deploy }
 type Result struct {
 	Data       []byte
 	Attributes []*wire.Attribute
+	Private    []*wire.PrivateEvent
 }
 
 // Execute calls a contract for an account.
@@ -70,6 +75,7 @@ func (s *Session) Execute(ctx context.Context, ed *state.Editor, meta *wire.Cont
 // attribute tells the number by which contracts name the code.
 func (s *Session) Instantiate(ctx context.Context, ed *state.Editor, meta *wire.Contract, sender string, msg []byte, funds string) (Result, error) {
 	ed.Set(ContractKey(meta.Address), wire.Marshal(meta))
+	s.endow(ed, meta.Address)
 	number := enrol(ed, meta.CodeId, sender)
 	r, err := s.enter(ctx, ed, meta, engine.Instantiate, sender, msg, funds)
 	if err != nil {
@@ -80,6 +86,7 @@ func (s *Session) Instantiate(ctx context.Context, ed *state.Editor, meta *wire.
 }
 
 func (s *Session) enter(ctx context.Context, ed *state.Editor, meta *wire.Contract, entry engine.Entry, sender string, msg []byte, funds string) (Result, error) {
+	s.sender = sender
 	coins, err := attach(ed, sender, address.Encode(meta.Address), funds)
 	if err != nil {
 		return Result{}, err
@@ -95,7 +102,7 @@ func (s *Session) enter(ctx context.Context, ed *state.Editor, meta *wire.Contra
 	if err != nil {
 		return Result{}, err
 	}
-	r := Result{Data: out.data}
+	r := Result{Data: out.data, Private: s.private}
 	for i, e := range out.events {
 		for j, a := range e.Attributes {
 			key := e.Type + "." + a.Key
@@ -138,6 +145,11 @@ func (s *Session) call(ctx context.Context, ed *state.Editor, meta *wire.Contrac
 		q.depth = depth + 1
 	}
 	c.Querier = q
+	if code.Extended() {
+		if c.Extensions, err = s.extensions(ed, meta); err != nil {
+			return engine.Outcome{}, err
+		}
+	}
 	asked := c.GasLimit > 0 // by another contract, which pays
 	if !asked {
 		c.GasLimit = s.Gas - s.gas
@@ -155,6 +167,7 @@ func (s *Session) call(ctx context.Context, ed *state.Editor, meta *wire.Contrac
 	if err != nil {
 		return out, failed(meta, depth, err)
 	}
+	s.keep(meta, out.Private)
 	return out, nil
 }
 

@@ -115,6 +115,7 @@ func (s *Session) instantiate(ctx context.Context, ed *state.Editor, from *wire.
 		Query: from.Query, State: wire.CONTRACT_STATE_LIVE, InboxIndex: s.Index,
 	}
 	ed.Set(ContractKey(addr), wire.Marshal(meta))
+	s.endow(ed, addr)
 	self := address.Encode(addr)
 	data, events, err := s.deliver(ctx, ed, from, meta, depth, engine.Instantiate, m.Msg, m.Funds,
 		event("instantiate", contractAttribute, self, "code_id", decimal(m.CodeID)))

@@ -43,7 +43,7 @@ func (c *call) do(ctx context.Context) (outcome, error) {
 	case err == nil:
 	case errors.As(err, &failed):
 		out.result.Failure = failed.Failure
-		out.result.Data, out.result.Attributes = nil, nil
+		out.result.Data, out.result.Attributes, out.result.PrivateEvents = nil, nil, nil
 	default:
 		return outcome{}, err
 	}
@@ -100,8 +100,16 @@ func (c *call) session() *calls.Session {
 	place := c.place
 	return &calls.Session{World: calls.World{
 		Engine: c.x.engine, Code: c.x.code, ChainID: c.x.cfg.ChainID, Cluster: c.item.Cluster,
-		Height: c.job.at.Height, Nanos: uint64(c.job.at.Time.UnixNano()), TxIndex: &place, Index: c.item.Index,
+		Height: c.job.at.Height, Nanos: uint64(c.job.at.Time.UnixNano()), TxIndex: &place, Index: c.item.Index, Sources: c.sources(),
 	}, Gas: gas.Limit(c.item.Context.GasClass), Slow: c.job.slow[c.item.Index]}
+}
+
+// sources is what the extensions draw from. The randomness of an input waits
+// for a beacon, which the chain does not have; a block's hash is no beacon,
+// since who makes the block chooses it (P13).
+func (c *call) sources() calls.Sources {
+	input := sha256.Sum256(wire.SignBytes("phala/input-hash/v1", c.item))
+	return calls.Sources{Secret: func(contract [32]byte) []byte { return c.job.keys.ContractSecret(contract, input) }}
 }
 
 func (c *call) dispatch(ctx context.Context, s *calls.Session, step *state.Editor, msg *wire.Call, result *wire.Result) error {
@@ -138,7 +146,7 @@ func (c *call) dispatch(ctx context.Context, s *calls.Session, step *state.Edito
 	default:
 		return misplaced()
 	}
-	result.Data, result.Attributes = out.Data, out.Attributes
+	result.Data, result.Attributes, result.PrivateEvents = out.Data, out.Attributes, out.Private
 	return err
 }
 

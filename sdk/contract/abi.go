@@ -13,6 +13,7 @@ type Host interface {
 	CheckAddress(address string) error
 	// Query passes a CosmWasm QueryRequest and gives the SystemResult.
 	Query(request []byte) []byte
+	Extensions
 }
 
 // Coin is an amount of a denomination, the amount in decimal digits.

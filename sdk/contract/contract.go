@@ -17,10 +17,11 @@
 // It runs the same, natively, under package contracttest.
 //
 // A contract has no clock but the block's, no files and no network; what it
-// prints goes nowhere. It has no randomness either: crypto/rand and math/rand
-// give the same bytes at each call, and anyone who has the code can compute
-// them, so no secret may come from there. State is confidential: what a query
-// answers, and to whom (Context.Caller), is for the contract to decide.
+// prints goes nowhere. crypto/rand and math/rand are not random: they give the
+// same bytes at each call, and anyone who has the code can compute them, so no
+// secret may come from there; see Context.Random, Context.PublicKey and
+// Context.Sign. State is confidential: what a query answers, and to whom
+// (Context.Caller), is for the contract to decide.
 package contract
 
 import (

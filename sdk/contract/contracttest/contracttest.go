@@ -26,9 +26,14 @@ type Contract struct {
 	// Answers, if set, answers the contract's queries to others: a CosmWasm
 	// QueryRequest, answered by a SystemResult.
 	Answers func(request []byte) []byte
+	// Secret, 32 bytes, is what the contract's keys come from; nil: it has none.
+	Secret []byte
+	// Random, 32 bytes, is what the calls to come draw from; nil: they cannot.
+	Random []byte
 
-	code  contract.Contract
-	state map[string][]byte
+	code   contract.Contract
+	state  map[string][]byte
+	origin string // who sent the input that is being carried out
 }
 
 // Result is what a call wants to happen and to be known.
@@ -38,6 +43,7 @@ type Result struct {
 	Attributes []contract.Attribute
 	Events     []Event
 	Data       []byte
+	Private    [][]byte // private events, to the sender of the input
 }
 
 // Event is a typed list of attributes.
@@ -50,8 +56,9 @@ type Event struct {
 func New(c contract.Contract) *Contract {
 	return &Contract{
 		Address: Address("contract"), ChainID: "phala-test", Height: 1,
-		Time: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC),
-		code: c, state: map[string][]byte{},
+		Time:   time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC),
+		Secret: expand(make([]byte, 32), "contracttest"),
+		code:   c, state: map[string][]byte{},
 	}
 }
 
@@ -85,7 +92,7 @@ func (c *Contract) Reply(r contract.Reply) (*Result, error) {
 // the answer.
 func (c *Contract) Query(caller string, msg, answer any) error {
 	var raw []byte
-	if err := c.call("query", caller, nil, msg, &raw); err != nil {
+	if err := c.call(&host{c: c, query: true}, "query", caller, nil, msg, &raw); err != nil {
 		return err
 	}
 	return json.Unmarshal(raw, answer)
@@ -105,12 +112,15 @@ func (c *Contract) change(entry, sender string, msg any, funds []contract.Coin) 
 		Events     []Event              `json:"events"`
 		Data       []byte               `json:"data"`
 	}
-	before := maps.Clone(c.state)
-	if err := c.call(entry, "", info, msg, &r); err != nil {
+	if sender != "" {
+		c.origin = sender
+	}
+	before, h := maps.Clone(c.state), &host{c: c}
+	if err := c.call(h, entry, "", info, msg, &r); err != nil {
 		c.state = before
 		return nil, err
 	}
-	out := &Result{Attributes: r.Attributes, Events: r.Events, Data: r.Data}
+	out := &Result{Attributes: r.Attributes, Events: r.Events, Data: r.Data, Private: h.private}
 	for _, m := range r.Messages {
 		out.Messages = append(out.Messages, m.Msg)
 		out.Replies = append(out.Replies, m.ReplyOn)
@@ -119,7 +129,7 @@ func (c *Contract) change(entry, sender string, msg any, funds []contract.Coin) 
 }
 
 // call runs an entry point; a panic is an error, as a trap would be.
-func (c *Contract) call(entry, caller string, info []byte, msg, ok any) (err error) {
+func (c *Contract) call(h *host, entry, caller string, info []byte, msg, ok any) (err error) {
 	raw, err := json.Marshal(msg)
 	if err != nil {
 		return fmt.Errorf("encoding the message: %w", err)
@@ -143,7 +153,7 @@ func (c *Contract) call(entry, caller string, info []byte, msg, ok any) (err err
 		OK    json.RawMessage `json:"ok"`
 		Error *string         `json:"error"`
 	}
-	if err := json.Unmarshal(c.code.Run(host{c}, entry, env, info, raw), &result); err != nil {
+	if err := json.Unmarshal(c.code.Run(h, entry, env, info, raw), &result); err != nil {
 		return fmt.Errorf("reading the answer: %w", err)
 	}
 	if result.Error != nil {

@@ -45,7 +45,7 @@ func (c CPU) Die() Die {
 func date(y int, m time.Month, d int) time.Time { return time.Date(y, m, d, 0, 0, 0, 0, time.UTC) }
 
 // FloorsDate is up to when AMD's bulletins have been read for the table below.
-func FloorsDate() time.Time { return date(2026, time.November, 25) }
+func FloorsDate() time.Time { return date(2026, time.October, 8) }
 
 // bulletin is what one of AMD's security bulletins requires, as far as a report can show it.
 type bulletin struct {
@@ -55,7 +55,7 @@ type bulletin struct {
 }
 
 // bulletins, oldest first. Listed is only what a report's TCB can show: AMD-SB-3030, 3033 and 3034 have mitigations without a security
-// version, which no floor can require. Turin's microcode is left out, as AMD numbers it differently from release to release.
+// version, which no floor can require.
 func bulletins() []bulletin {
 	return []bulletin{
 		// CVE-2024-56161: microcode signatures could be forged.
@@ -77,6 +77,7 @@ func bulletins() []bulletin {
 		{"AMD-SB-3027", date(2026, time.January, 15), []Floor{
 			{Line: Genoa, Die: Classic, Component: Microcode, Least: 0x56},
 			{Line: Genoa, Die: Stacked, Component: Microcode, Least: 0x51},
+			{Line: Turin, Die: Classic, Component: Microcode, Least: 0x51},
 		}},
 		// CVE-2025-48514 among others: memory errors of the SNP firmware.
 		{"AMD-SB-3023", date(2026, time.February, 10), []Floor{

@@ -146,7 +146,7 @@ func (k *leaf) matches(r *Report) error {
 		return err
 	}
 	if reported != k.svns {
-		return claims.Refuse("tcb-mismatch", "REPORTED_TCB", fmt.Sprintf("%+v", reported), fmt.Sprintf("%+v, as the certificate has it", k.svns), "fetch the certificate for the reported TCB")
+		return claims.Refuse("tcb-mismatch", "REPORTED_TCB", reported.String(), k.svns.String()+", as the certificate has it", "fetch the certificate for the reported TCB")
 	}
 	if k.kind == VLEK || allZero(r.ChipID[:]) {
 		return nil

@@ -25,6 +25,11 @@ func (t TCB) SVNs(l Line, field string) (SVNs, error) {
 	return s, nil
 }
 
+// String is every version by name.
+func (s SVNs) String() string {
+	return fmt.Sprintf("fmc %d, bootloader %d, tee %d, snp %d, microcode %d", s.FMC, s.Bootloader, s.TEE, s.SNP, s.Microcode)
+}
+
 // less is whether any version is below that of u.
 func (s SVNs) less(u SVNs) bool {
 	return s.FMC < u.FMC || s.Bootloader < u.Bootloader || s.TEE < u.TEE || s.SNP < u.SNP || s.Microcode < u.Microcode

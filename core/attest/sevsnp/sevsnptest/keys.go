@@ -1,0 +1,93 @@
+package sevsnptest
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"math/big"
+)
+
+// CA is one of the certificate authorities; their keys are fixed, public and prove nothing.
+type CA int
+
+// The authorities. Stranger has certified nothing and is trusted by nobody.
+const (
+	ARK CA = iota
+	ASK
+	ASVK
+	Stranger
+)
+
+// primes are the two factors of each CA's RSA key of 2048 bits, base64: making such keys is slow, and they have to be the same each time.
+var primes = [...][2]string{
+	{ // ARK
+		"5k8P4lOMCebri5ZT9iJrILhgG4acLA21QNCrDqVoMqLBZQnUtbL44tBvQuJNsuUYXm8z+bU1vhAxdJVnNMJLDOUq4SZeuRbbI+9ilevYXFOI8Od/xbJNtU0aVR/pw+1RNF+MFJiTTflQWafAaSu60AQ6ri+xcZvkmIGqFKUkpxM=",
+		"7DZzB2hlHMuTPqcopFOhhPQWh4wjW1ycw1YTr3ImydHReTJGIeUh+JR+maO6ubdbmsJPOYXdDSqoCv22yM7M8zhJ/rT80r3lrGwhpLFuGP/gnblVpsu09SG6l07xD7Y+Ca0QDLPi+SgGSywjc3uFZeHc4AsnEj7TlwwgnKYliNM=",
+	},
+	{ // ASK
+		"3tIunibmfV1XHAQdY6rGm5G15xY8IVHys2Hr9lXuk0P1BOefKqyUjoGgQUWwjYYI0+4YUtuyHeJvTnsejDQrS1vmxosb0PQTifwyc3zf3JrpAV8OHmnXFd/OmRR9GikgC4+yxcwzTULgF6RmmiqcGJ7G2iT9cVjRv+bWgPgVys0=",
+		"6AodebhELpU+jUdwit2tdOetCr59v0sxYfaI1e+qX5XOokKg98yplqyAPfs9o2RJJCjPC5hfP/kmP0+HG6Bvm9ym718ICrQvTlaOrKv0IO3mb+IhyEoqbFUpMUc8sJZeErsgWJncaHhtsc0ME8gHWPtI1XuKZHgFyMvHY0fHaqU=",
+	},
+	{ // ASVK
+		"+bhR+YyD5Ld4qOkarQgvkw+3ekCbWRJk2br9Tb4B9TeRwdfDUh5aGMTVgmS8jeOiVc1RVJxQfKhAw052r1jPc05fOHjq1+32x3CE8jCyzXgxqcDa2lQ2VV/f/erFocQKafV7ApQZlU7EYuofqXgaRsJs80VzE6BF3PT5/jvE/Nk=",
+		"2x7+ADJ/U8VKJ6WAkXyzbuVXADAFgEbxi5/U3psamhyYllFqozIqklPTapTUJZnrPnzpCrBc0MiVe/giQ39zmv6GRjKCmTGskLWDNwRLpHx5l1tzUgAW1uRk0X2FoTuYkF/mLrVGW9r8FjlfvU1xUTVLmBowznj50UHuQOto0yE=",
+	},
+	{ // stranger
+		"0TlTFR84p7CxA3JJbg0JppCi3n8wHo2bSZTe9SSeCk3peswvhciMpYdcGXJepWZopkVhR+1aW42RtLsI9kbIqs3MmGrmR/Gysr2UZLYE6I5y/9jNDOjjtaEC8eDP+MklABFovGuFmg0VBpdLIbLfSa5EY+sy5C4KYqnUOZzbdIU=",
+		"6p5KK9r7z6ReidUBDQ/eAMDTS/d+U4YfVzl1oMwrCyO9tMREhWEcvClIFUneZw6OfPYUM7syuu/ZesQkOe3fNuJZlaON73hjMseG/awZuy2GAeLesetWFXSKtDyZfLHkZMNo50TtBtek+I2U+a/t2cW2SsETkXClkUtt1nYzCec=",
+	},
+}
+
+// key is the CA's.
+func (c CA) key() (*rsa.PrivateKey, error) {
+	var f [2]*big.Int
+	for i, s := range primes[c] {
+		b, err := base64.StdEncoding.DecodeString(s)
+		if err != nil {
+			return nil, fmt.Errorf("reading the key of CA %d: %w", c, err)
+		}
+		f[i] = new(big.Int).SetBytes(b)
+	}
+	one := big.NewInt(1)
+	phi := new(big.Int).Mul(new(big.Int).Sub(f[0], one), new(big.Int).Sub(f[1], one))
+	k := &rsa.PrivateKey{
+		PublicKey: rsa.PublicKey{N: new(big.Int).Mul(f[0], f[1]), E: 65537},
+		D:         new(big.Int).ModInverse(big.NewInt(65537), phi),
+		Primes:    f[:],
+	}
+	if err := k.Validate(); err != nil {
+		return nil, fmt.Errorf("reading the key of CA %d: %w", c, err)
+	}
+	k.Precompute()
+	return k, nil
+}
+
+// leafKey is the VCEK or VLEK of that name.
+func leafKey(name string) (*ecdsa.PrivateKey, error) {
+	var d [48]byte
+	_, _ = (&stream{seed: []byte("leaf " + name)}).Read(d[:])
+	d[0] = 0 // below the order of the group
+	return ecdsa.ParseRawPrivateKey(elliptic.P384(), d[:])
+}
+
+// stream is as many bytes as are wanted, the same for the same seed.
+type stream struct {
+	seed []byte
+	n    uint64
+	rest bytes.Buffer
+}
+
+// Read never ends.
+func (s *stream) Read(p []byte) (int, error) {
+	for s.rest.Len() < len(p) {
+		h := sha256.Sum256(binary.BigEndian.AppendUint64(bytes.Clone(s.seed), s.n))
+		s.n++
+		s.rest.Write(h[:])
+	}
+	return s.rest.Read(p)
+}

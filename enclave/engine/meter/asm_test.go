@@ -12,7 +12,8 @@ type wat struct {
 	impType uint32
 	locals  []byte   // f's declarations, with their number; default none
 	body    []byte   // of f, without its end
-	more    [][]byte // further bodies, of type 0, with locals and end
+	more    [][]byte // further bodies, with locals and end
+	moreOf  []byte   // their types; default 0
 	memory  []byte   // content of the section; default 1 to 2 pages
 	globals [][]byte
 	exports [][]byte // besides f and memory
@@ -46,8 +47,12 @@ func (w wat) bytes() []byte {
 	}
 	funcs = append(funcs, []byte{0})
 	bodies = append(bodies, vec(cat(w.locals, w.body, []byte{opEnd})))
-	for _, b := range w.more {
-		funcs, bodies = append(funcs, []byte{0}), append(bodies, vec(b))
+	for i, b := range w.more {
+		t := byte(0)
+		if w.moreOf != nil {
+			t = w.moreOf[i]
+		}
+		funcs, bodies = append(funcs, []byte{t}), append(bodies, vec(b))
 	}
 	f := cat(vec([]byte("f")), []byte{0}, appendU32(nil, uint32(len(imports))))
 	exports := append([][]byte{f, cat(vec([]byte("memory")), []byte{2, 0})}, w.exports...)

@@ -13,19 +13,21 @@ type pass struct {
 	cur      int // the open metered block, among edits
 	blocks   int
 	calls    int
-	indirect int // of them
-	edges    int // of br_table
-	opened   int // blocks and loops
-	passed   int // operands of calls, in and out
+	indirect int  // of them
+	edges    int  // of br_table
+	opened   int  // blocks and loops
+	passed   int  // operands of calls, in and out
+	tight    bool // it has a tight loop
 	nan32    bool
 	nan64    bool
 }
 
 // edit is one change of a body.
 type edit struct {
-	at   int // before this byte of the module
-	kind editKind
-	arg  int64
+	at    int // before this byte of the module
+	depth int // of a metered block: how many frames are open
+	kind  editKind
+	arg   int64
 }
 
 type editKind uint8
@@ -35,6 +37,8 @@ const (
 	chargeCheck                 // the same, and it must trap if no gas is left
 	chargePages                 // for memory.grow, which follows
 	chargeBytes                 // for memory.copy or memory.fill, which follows
+	called                      // a call stands before, which has changed the gas
+	tighten                     // for a loop, which follows: it is tight and ends before edit arg, or arg is 0
 	leaveBody                   // replace a return by a branch over arg labels
 	tableZero                   // replace arg bytes that say table 0 by one
 	canon32                     // make a NaN canonical
@@ -106,20 +110,45 @@ func (m *module) begin(t funcType) {
 	p.next(chargeCheck)
 }
 
-// next begins a metered block here. An open one that has cost nothing so far
-// moves here instead.
+// next begins a metered block here.
 func (p *pass) next(kind editKind) {
-	if last := len(p.edits) - 1; p.blocks > 0 && p.cur == last && p.edits[last] == (edit{p.edits[last].at, charge, 0}) {
-		p.edits[last] = edit{at: p.r.off, kind: kind}
-		return
-	}
+	p.retract()
 	p.cur = len(p.edits)
-	p.edits = append(p.edits, edit{at: p.r.off, kind: kind})
+	p.edits = append(p.edits, edit{at: p.r.off, depth: len(p.ctl), kind: kind})
 	p.blocks++
 }
 
+// retract takes the open block back if it has cost nothing so far.
+func (p *pass) retract() {
+	if p.idle() {
+		p.edits = p.edits[:p.cur]
+		p.blocks--
+	}
+}
+
+func (p *pass) idle() bool {
+	last := len(p.edits) - 1
+	return p.blocks > 0 && p.cur == last && p.edits[last].kind == charge && p.edits[last].arg == 0
+}
+
+// tightBytes is how long a loop can be that is worth a local: in a longer one
+// the runtime's processor finds other work while it waits for a global.
+const tightBytes = 64
+
+// loop notes whether a loop that just ended is tight.
+func (p *pass) loop(f *frame) {
+	end := len(p.edits)
+	if p.idle() {
+		end-- // it will move out of the loop
+	}
+	if p.r.off-p.edits[f.head].at <= tightBytes {
+		p.edits[f.head].arg = int64(end)
+		p.tight = true
+	}
+}
+
 func (p *pass) edit(at int, kind editKind, arg int64) {
-	p.edits = append(p.edits, edit{at, kind, arg})
+	p.edits = append(p.edits, edit{at: at, kind: kind, arg: arg})
 }
 
 // cost charges an instruction to the open block.
@@ -148,7 +177,7 @@ func (m *module) weigh(at, size int) int {
 	// again, and what is merged. The constant is for saved registers.
 	slots := 64 + len(p.locals) + p.highest + size + 4*len(p.edits) +
 		p.calls*(globals+4) + p.passed + p.joins
-	overrun := int64(p.calls) * smallCost
+	overrun := int64(p.calls) * smallCalls * m.cfg.Table.Cost[Call]
 	for _, e := range p.edits {
 		if e.kind <= chargeCheck {
 			overrun += max(e.arg, 1)

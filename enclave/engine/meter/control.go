@@ -30,6 +30,9 @@ func (m *module) structure(op byte) {
 			r.fail(at, "more than %d loops within one another", m.cfg.Limits.Loops)
 		case p.dead():
 		case op == opLoop:
+			p.retract()
+			p.top().head = len(p.edits)
+			p.edit(at, tighten, 0)
 			p.next(chargeCheck)
 		case op == opIf:
 			p.next(charge)
@@ -67,6 +70,9 @@ func (m *module) end(at int) {
 	case len(p.ctl) == 0:
 		m.merged(&f, f.end)
 	default:
+		if f.op == opLoop && !f.dead {
+			p.loop(&f)
+		}
 		p.pushAll(f.end)
 		joined := f.op == opIf || f.op == opElse || f.targeted
 		if joined && f.op == opLoop {

@@ -21,9 +21,11 @@
 //     when it is entered. Function entries and loop heads then trap if it is
 //     negative, as do memory.grow, memory.copy and memory.fill, which also
 //     charge for the amount they move; only functions that end at once do not
-//     look. Between two checks lies at most one acyclic path through one
-//     function and such short ones, so a call overruns its limit by no more
-//     than Report.MaxOverrun.
+//     look. Those that cost no more than half a call do not even count: what
+//     calls them has paid for them. Between two checks lies at most one acyclic
+//     path through one function and such short ones, so a call overruns its
+//     limit by no more than Report.MaxOverrun. The global is right at every
+//     trap and call; a tight loop only reads it from a local of its own.
 //   - DepthGlobal, an i64: the stack left, in slots of eight bytes. A function
 //     that calls others takes the most native stack it can need and traps if
 //     none is left; each of its exits gives it back.

@@ -3,93 +3,130 @@ package meter
 import "slices"
 
 // emit puts out the new body of the function just read, whose instructions
-// stand from start to end.
+// stand from start to end. One that looks at the gas or takes depth becomes
+//
+//	block               where its checks lead
+//	    block           where its returns led
+//	        the original
+//	    end
+//	    give back the depth
+//	    return
+//	end
+//	unreachable
+//
+// because a compiler lays code out in the order it is written in: what is
+// seldom done must come last, or every turn of a loop jumps over it.
 func (m *module) emit(start, end, slots int) {
 	p := &m.pass
 	// A function without calls is the last on the stack, and adds little to it.
 	deep := p.calls > 0 || slots > freeSlots
-	b := m.scratch[:0]
-	groups := uint32(p.groups)
-	scratch := uint32(len(p.locals)) // the first local that is ours
-	if p.nan32 {
-		groups++
+	tiny, small := m.short()
+	checked := deep || !small
+	w := writer{b: m.scratch[:0], gas: m.gasGlobal()}
+	w.b = append(appendU32(w.b, uint32(p.groups+one(p.nan32)+one(p.nan64)+one(p.tight))), p.decl...)
+	for _, l := range []struct {
+		used bool
+		typ  byte
+	}{{p.nan32, f32}, {p.nan64, f64}, {p.tight, i64}} {
+		if l.used {
+			w.b = append(w.b, 1, l.typ)
+		}
 	}
-	if p.nan64 {
-		groups++
+	nan32 := uint32(len(p.locals)) // the first local that is ours
+	nan64 := nan32 + uint32(one(p.nan32))
+	w.local = nan64 + uint32(one(p.nan64))
+
+	if checked {
+		w.b = append(w.b, opBlock, 0x40)
 	}
-	b = append(appendU32(b, groups), p.decl...)
-	if p.nan32 {
-		b = append(b, 1, f32)
+	if !tiny { // the first edit is what the function's entry costs
+		w.charge(max(p.edits[0].arg, 1))
 	}
-	if p.nan64 {
-		b = append(b, 1, f64)
-	}
-	// The first edit is what the function's entry costs.
-	b = m.charge(b, m.gasGlobal(), max(p.edits[0].arg, 1))
 	if deep {
-		b = m.charge(b, m.depthGlobal(), int64(slots))
-		b = m.check(b, true)
-		b = m.open(b, p.fn.results)
-	} else if !p.small() {
-		b = m.check(b, false)
+		w.depth(m.depthGlobal(), int64(slots))
+		w.check(0, m.depthGlobal())
+	} else if checked {
+		w.check(0, 0)
+	}
+	if checked {
+		w.b = m.open(w.b, p.fn.results)
 	}
 	at := start
-	for _, e := range p.edits[1:] {
-		b = append(b, m.r.b[at:e.at]...)
+	for i, e := range p.edits {
+		if w.cached = i < w.until; i == 0 {
+			continue
+		}
+		w.b = append(w.b, m.r.b[at:e.at]...)
 		at = e.at
 		switch e.kind {
 		case charge:
-			if e.arg > 0 {
-				b = m.charge(b, m.gasGlobal(), e.arg)
+			if e.arg > 0 && !tiny {
+				w.charge(e.arg)
 			}
 		case chargeCheck:
-			b = m.charge(b, m.gasGlobal(), max(e.arg, 1)) // a loop must not be free
-			b = m.check(b, false)
-		case chargePages:
-			b = appendU32(append(b, opCall), m.helper(0))
-		case chargeBytes:
-			b = appendU32(append(b, opCall), m.helper(1))
+			w.charge(max(e.arg, 1)) // a loop must not be free
+			w.check(e.depth, 0)
+		case chargePages, chargeBytes:
+			w.b = appendU32(append(w.b, opCall), m.helper(uint32(e.kind-chargePages)))
+			w.reload()
+		case called:
+			w.reload()
+		case tighten:
+			if !w.cached && e.arg > 0 {
+				w.until, w.cached = int(e.arg), true
+				w.reload()
+			}
 		case leaveBody:
-			if deep { // past the new outermost block, which gives the depth back
-				b = appendU32(append(b, opBr), uint32(e.arg))
+			if deep { // to what gives the depth back
+				w.b = appendU32(append(w.b, opBr), uint32(e.arg))
 				at++
 			}
 		case tableZero:
-			b = append(b, 0)
+			w.b = append(w.b, 0)
 			at += int(e.arg)
 		case canon32:
-			b = canonical(b, scratch, opF32Eq, opF32Const, 0, 0, 0xc0, 0x7f)
+			w.b = canonical(w.b, nan32, opF32Eq, opF32Const, 0, 0, 0xc0, 0x7f)
 		case canon64:
-			local := scratch + uint32(one(p.nan32))
-			b = canonical(b, local, opF64Eq, opF64Const, 0, 0, 0, 0, 0, 0, 0xf8, 0x7f)
+			w.b = canonical(w.b, nan64, opF64Eq, opF64Const, 0, 0, 0, 0, 0, 0, 0xf8, 0x7f)
 		}
 	}
-	b = append(b, m.r.b[at:end]...)
-	if deep { // the original end closes the block
-		b = m.charge(b, m.depthGlobal(), -int64(slots))
-		b = append(b, opEnd)
+	w.b = append(w.b, m.r.b[at:end]...)
+	if deep {
+		w.depth(m.depthGlobal(), -int64(slots))
 	}
-	m.scratch = b
-	m.code = append(appendU32(m.code, uint32(len(b))), b...)
+	if checked { // the original end has closed the inner block
+		w.b = append(w.b, opReturn, opEnd, opUnreachable, opEnd)
+	}
+	m.scratch = w.b
+	m.code = append(appendU32(m.code, uint32(len(w.b))), w.b...)
 }
 
-// small tells whether a function is too short to look at the gas: it calls
-// nothing, has no loop and costs little. Its caller looks again soon.
-func (p *pass) small() bool {
+// short tells whether a function is too short to look at the gas: it calls
+// nothing, has no loop and costs little. Its caller looks again soon. A tiny
+// one does not even count, since a call of it has paid for it.
+func (m *module) short() (tiny, small bool) {
+	p := &m.pass
 	total := int64(0)
-	for _, e := range p.edits {
-		if e.kind == chargeCheck && e.at != p.edits[0].at || e.kind == chargePages || e.kind == chargeBytes {
-			return false
-		}
-		if e.kind <= chargeCheck {
+	for i, e := range p.edits {
+		switch e.kind {
+		case chargePages, chargeBytes:
+			return false, false
+		case chargeCheck:
+			if i > 0 {
+				return false, false
+			}
+			total += e.arg
+		case charge:
 			total += e.arg
 		}
 	}
-	return p.calls == 0 && total <= smallCost
+	call := m.cfg.Table.Cost[Call]
+	return p.calls == 0 && total <= call/2, p.calls == 0 && total <= smallCalls*call
 }
 
-// smallCost bounds by how much each call in a path adds to its overrun.
-const smallCost = 64
+// smallCalls bounds, in calls, by how much each call in a path adds to its
+// overrun.
+const smallCalls = 4
 
 // freeSlots is how much stack a function without calls has for nothing; the
 // distance between StackSlots and what the runtime has covers it.
@@ -111,24 +148,6 @@ func (m *module) open(b, results []byte) []byte {
 		return append(b, results[0])
 	}
 	return appendS64(b, int64(m.typeIndex(funcType{nil, results})))
-}
-
-// charge takes an amount from the gas or the depth that is left.
-func (m *module) charge(b []byte, global uint32, amount int64) []byte {
-	b = appendU32(append(b, opGlobalGet), global)
-	b = appendS64(append(b, opI64Const), amount)
-	return appendU32(append(b, opI64Sub, opGlobalSet), global)
-}
-
-// check traps if no gas is left, or no depth either: the sign of both is that
-// of their union.
-func (m *module) check(b []byte, depth bool) []byte {
-	b = appendU32(append(b, opGlobalGet), m.gasGlobal())
-	if depth {
-		b = appendU32(append(b, opGlobalGet), m.depthGlobal())
-		b = append(b, opI64Or)
-	}
-	return append(b, opI64Const, 0, opI64LtS, opIf, 0x40, opUnreachable, opEnd)
 }
 
 // canonical replaces a NaN on top of the stack: x == x ? x : nan.
@@ -156,7 +175,8 @@ func (m *module) chargeFor(cost int64, shift byte, pages bool) []byte {
 	b = append(b, opI64Add, opI64Const, shift, opI64ShrU, opI64Const)
 	b = appendS64(b, cost)
 	b = appendU32(append(b, opI64Mul, opI64Sub, opGlobalSet), m.gasGlobal())
-	b = m.check(b, false)
+	b = appendU32(append(b, opGlobalGet), m.gasGlobal())
+	b = append(b, opI64Const, 0, opI64LtS, opIf, 0x40, opUnreachable, opEnd)
 	if pages {
 		b = append(b, opEnd)
 	}

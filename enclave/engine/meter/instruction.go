@@ -124,6 +124,9 @@ func (m *module) call(op int) {
 	p.popAll(t.params)
 	p.pushAll(t.results)
 	p.calls++
+	if !p.dead() {
+		p.edit(r.off, called, 0)
+	}
 	p.passed += len(t.params) + len(t.results)
 }
 

@@ -45,64 +45,100 @@ func start(t testing.TB, rt wazero.Runtime, code []byte) (*Module, api.Module) {
 	return m, inst
 }
 
-// TestCosts states what single bodies cost, which is what V1 says.
+// TestCosts states what single bodies cost beside a call of the host, which
+// keeps them from being tiny.
 func TestCosts(t *testing.T) {
 	drop := []byte{opDrop}
 	void := []byte{0x40}
+	v := V1().Cost
+	number, branch := v[Integer], v[Branch]
 	for _, c := range []struct {
 		name string
 		body []byte
 		want int64
 	}{
-		{"nothing", nil, 1}, // an entry is never free
-		{"constant", cat(i32c(1), drop), 1},
-		{"nop and block", []byte{opNop, opBlock, 0x40, opNop, opEnd}, 1},
-		{"sum", cat(i32c(1), i32c(2), []byte{opI32Add}, drop), 3},
-		{"quotient", cat(i32c(1), i32c(2), []byte{0x6d}, drop), 2 + 8},
-		{"load", cat(i32c(0), []byte{0x28, 2, 0}, drop), 1 + 2},
-		{"global", []byte{opGlobalGet, 0, opGlobalSet, 0}, 2 + 2},
-		{"memory.size", cat([]byte{opMemorySize, 0}, drop), 2},
-		{"if taken", cat(i32c(1), []byte{opIf}, void, i32c(1), drop, []byte{opElse}, i32c(1), i32c(1), drop, drop, []byte{opEnd}), 1 + 1 + 1},
-		{"if not taken", cat(i32c(0), []byte{opIf}, void, i32c(1), drop, []byte{opElse}, i32c(1), i32c(1), drop, drop, []byte{opEnd}), 1 + 1 + 2},
-		{"after if", cat(i32c(0), []byte{opIf}, void, i32c(1), drop, []byte{opEnd}, i32c(1), drop), 2 + 1},
-		{"br_if taken", cat([]byte{opBlock}, void, i32c(1), []byte{opBrIf, 0}, i32c(1), drop, []byte{opEnd}, i32c(1), drop), 2 + 1},
-		{"br_if not taken", cat([]byte{opBlock}, void, i32c(0), []byte{opBrIf, 0}, i32c(1), drop, []byte{opEnd}, i32c(1), drop), 2 + 1 + 1},
-		{"br", cat([]byte{opBlock}, void, []byte{opBr, 0}, i32c(1), drop, []byte{opEnd}, i32c(1), drop), 1 + 1},
-		{"return", cat([]byte{opReturn}, i32c(1), drop), 1},
-		{"dead code after", cat([]byte{opBlock}, void, []byte{opReturn, opEnd}, i32c(1), drop), 1},
-		{"br_table", cat([]byte{opBlock}, void, i32c(0), []byte{opBrTable, 1, 0, 1, opEnd}, i32c(1), drop), 1 + 2 + 1},
-		{"empty loop", cat([]byte{opLoop}, void, []byte{opEnd}), 2},
-		{"ten rounds", cat(i32c(10), []byte{opLocalSet, 0, opLoop}, void, []byte{opLocalGet, 0}, i32c(1), []byte{opI32Sub, opLocalTee, 0, opBrIf, 0, opEnd}), 2 + 10*5},
-		{"call", call(1), 4 + 1},
-		{"host", call(0), 50},
-		{"indirect", cat(i32c(0), []byte{opCallIndirect, 0, 0}), 1 + 8 + 1},
-		{"indirect, padded", cat(i32c(0), []byte{opCallIndirect, 0, 0x80, 0x80, 0x80, 0x80, 0}), 1 + 8 + 1},
-		{"grow", cat(i32c(1), []byte{opMemoryGrow, 0}, drop), 1 + 2 + 4096},
-		{"grow too far", cat(i32c(2), []byte{opMemoryGrow, 0}, drop), 1 + 2},
-		{"grow by minus one", cat(i32c(-1), []byte{opMemoryGrow, 0}, drop), 1 + 2},
-		{"fill 16", cat(i32c(0), i32c(0), i32c(16), []byte{0xfc, 11, 0}), 3 + 2 + 1},
-		{"fill 17", cat(i32c(0), i32c(0), i32c(17), []byte{0xfc, 11, 0}), 3 + 2 + 2},
-		{"copy 1600", cat(i32c(0), i32c(0), i32c(1600), []byte{0xfc, 10, 0, 0}), 3 + 2 + 100},
-		{"square root", cat([]byte{opF64Const}, make([]byte, 8), []byte{0x9f}, drop), 1 + 8},
+		{"nothing", nil, 0},
+		{"constant", cat(i32c(1), drop), number},
+		{"nop and block", []byte{opNop, opBlock, 0x40, opNop, opEnd}, 0},
+		{"sum", cat(i32c(1), i32c(2), []byte{opI32Add}, drop), 3 * number},
+		{"quotient", cat(i32c(1), i32c(2), []byte{0x6d}, drop), 2*number + v[Divide]},
+		{"load", cat(i32c(0), []byte{0x28, 2, 0}, drop), number + v[Memory]},
+		{"global", []byte{opGlobalGet, 0, opGlobalSet, 0}, 2 * v[Memory]},
+		{"memory.size", cat([]byte{opMemorySize, 0}, drop), v[Memory]},
+		{"if taken", cat(i32c(1), []byte{opIf}, void, i32c(1), drop, []byte{opElse}, i32c(1), i32c(1), drop, drop, []byte{opEnd}), 2*number + branch},
+		{"if not taken", cat(i32c(0), []byte{opIf}, void, i32c(1), drop, []byte{opElse}, i32c(1), i32c(1), drop, drop, []byte{opEnd}), 3*number + branch},
+		{"after if", cat(i32c(0), []byte{opIf}, void, i32c(1), drop, []byte{opEnd}, i32c(1), drop), 2*number + branch},
+		{"br_if taken", cat([]byte{opBlock}, void, i32c(1), []byte{opBrIf, 0}, i32c(1), drop, []byte{opEnd}, i32c(1), drop), 2*number + branch},
+		{"br_if not taken", cat([]byte{opBlock}, void, i32c(0), []byte{opBrIf, 0}, i32c(1), drop, []byte{opEnd}, i32c(1), drop), 3*number + branch},
+		{"br", cat([]byte{opBlock}, void, []byte{opBr, 0}, i32c(1), drop, []byte{opEnd}, i32c(1), drop), number + branch},
+		{"return", cat([]byte{opReturn}, i32c(1), drop), branch},
+		{"dead code after", cat([]byte{opBlock}, void, []byte{opReturn, opEnd}, i32c(1), drop), branch},
+		{"br_table", cat([]byte{opBlock}, void, i32c(0), []byte{opBrTable, 1, 0, 1, opEnd}, i32c(1), drop), 2*number + v[Switch]},
+		{"empty loop", cat([]byte{opLoop}, void, []byte{opEnd}), 1},
+		{"ten rounds", cat(i32c(10), []byte{opLocalSet, 0, opLoop}, void, []byte{opLocalGet, 0}, i32c(1), []byte{opI32Sub, opLocalTee, 0, opBrIf, 0, opEnd}), 2*number + 10*(4*number+branch)},
+		{"tight loop that is passed by", cat([]byte{opBlock}, void, i32c(1), []byte{opBrIf, 0}, i32c(2), []byte{opLocalSet, 0, opLoop}, void,
+			[]byte{opLocalGet, 0}, i32c(1), []byte{opI32Sub, opLocalTee, 0, opBrIf, 0, opEnd, opEnd}, i32c(1), drop), 2*number + branch},
+		{"tight loop that calls", cat(i32c(2), []byte{opLocalSet, 0, opLoop}, void, call(3),
+			[]byte{opLocalGet, 0}, i32c(1), []byte{opI32Sub, opLocalTee, 0, opBrIf, 0, opEnd}), 2*number + 2*(v[Call]+v[Call]/2+1+4*number+branch)},
+		{"tight loop that grows", cat([]byte{opLoop}, void, i32c(1), []byte{opMemoryGrow, 0}, i32c(0), []byte{0x46, opBrIf, 0, opEnd}),
+			3*number + v[Memory] + branch + v[GrowPage]},
+		{"call of a tiny function", call(2), v[Call]},
+		{"call of another", call(3), v[Call] + v[Call]/2 + 1},
+		{"host", call(0), v[Host]},
+		{"indirect", cat(i32c(0), []byte{opCallIndirect, 0, 0}), number + v[Indirect]},
+		{"indirect, padded", cat(i32c(0), []byte{opCallIndirect, 0, 0x80, 0x80, 0x80, 0x80, 0}), number + v[Indirect]},
+		{"grow", cat(i32c(1), []byte{opMemoryGrow, 0}, drop), number + v[Memory] + v[GrowPage]},
+		{"grow too far", cat(i32c(2), []byte{opMemoryGrow, 0}, drop), number + v[Memory]},
+		{"grow by minus one", cat(i32c(-1), []byte{opMemoryGrow, 0}, drop), number + v[Memory]},
+		{"fill 16", cat(i32c(0), i32c(0), i32c(16), []byte{0xfc, 11, 0}), 3*number + v[Memory] + v[BulkUnit]},
+		{"fill 17", cat(i32c(0), i32c(0), i32c(17), []byte{0xfc, 11, 0}), 3*number + v[Memory] + 2*v[BulkUnit]},
+		{"copy 1600", cat(i32c(0), i32c(0), i32c(1600), []byte{0xfc, 10, 0, 0}), 3*number + v[Memory] + 100*v[BulkUnit]},
+		{"square root", cat([]byte{opF64Const}, make([]byte, 8), []byte{0x9f}, drop), number + v[FloatHi]},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			both(t, func(t *testing.T, rt wazero.Runtime) {
 				host(t, rt, func(context.Context, api.Module) {})
-				w := wat{imports: []string{"host"}, locals: []byte{1, 1, i32}, body: c.body, more: [][]byte{{0, opEnd}},
+				w := wat{imports: []string{"host"}, locals: []byte{1, 1, i32}, body: cat(call(0), c.body),
+					more:    [][]byte{{0, opEnd}, cat([]byte{0}, costing(v[Call]/2+1), []byte{opEnd})},
 					globals: manyGlobals(1), elems: [][]byte{{0, opI32Const, 0, opEnd, 1, 2}}}
-				if c.name == "call" {
-					w.body = call(2)
-				}
 				_, inst := start(t, rt, w.bytes())
 				set(inst, 1_000_000)
 				if _, err := inst.ExportedFunction("f").Call(context.Background()); err != nil {
 					t.Fatal(err)
 				}
 				gas, depth := left(inst)
-				if got := 1_000_000 - int64(gas); got != c.want || depth != StackSlots {
+				if got := 1_000_000 - int64(gas) - v[Host]; got != c.want || depth != StackSlots {
 					t.Errorf("cost %d, want %d; depth %d", got, c.want, depth)
 				}
 			})
+		})
+	}
+}
+
+// costing is code that costs so much: a number that is 1 at least.
+func costing(gas int64) []byte {
+	n := V1().Cost
+	return cat(repeat(cat(i32c(1), []byte{opDrop}), int(gas/n[Integer])))
+}
+
+// TestShort calls functions that are too short to count, or to look.
+func TestShort(t *testing.T) {
+	cost := V1().Cost
+	for _, c := range []struct {
+		gas  int64 // of the body
+		want int64 // that is counted
+		ends bool  // with none left before
+	}{
+		{0, 0, true}, {cost[Call] / 2, 0, true}, {cost[Call]/2 + 1, cost[Call]/2 + 1, true},
+		{smallCalls * cost[Call], smallCalls * cost[Call], true}, {smallCalls*cost[Call] + 1, smallCalls*cost[Call] + 1, false},
+	} {
+		both(t, func(t *testing.T, rt wazero.Runtime) {
+			_, inst := start(t, rt, wat{body: costing(c.gas)}.bytes())
+			set(inst, 0)
+			_, err := inst.ExportedFunction("f").Call(context.Background())
+			if gas, _ := left(inst); -int64(gas) != c.want || (err == nil) != c.ends {
+				t.Errorf("%d gas: %d counted, %v", c.gas, -int64(gas), err)
+			}
 		})
 	}
 }

@@ -206,7 +206,7 @@ func specCall(t *testing.T, w twins, c specCommand, where string, n *counts) {
 		}
 		return
 	}
-	if trap2 != nil || depth != StackSlots || int64(gas) >= 1<<60 {
+	if trap2 != nil || depth != StackSlots || int64(gas) > 1<<60 {
 		t.Errorf("%s: %v, depth %d, gas %d", where, trap2, depth, gas)
 		return
 	}

@@ -9,6 +9,7 @@ type frame struct {
 	dead        bool   // all of it is
 	targeted    bool   // a branch leads to its label
 	sets        int    // local.set and local.tee within it
+	head        int    // of a loop: the edit that stands before it
 }
 
 // stack is what a validating pass over a body keeps: the algorithm of the

@@ -66,12 +66,17 @@ test: ## every test that needs Go alone
 	@printf '  all tests passed\n'
 
 .PHONY: test-system
-test-system: fresh race e2e lint ## what needs Debian packages: race detector, real programs, fresh generated code, linters
+test-system: fresh race emulated e2e lint ## what needs Debian packages: race detector, emulated arm64, real programs, fresh generated code, linters
 
 .PHONY: race
 race: ## tests under the race detector, without packages that link the SDK (needs gcc)
 	$(call say,race,core enclave client offchain devnet cmd)
 	@CGO_ENABLED=1 $(GO) test -race -short -trimpath $$($(GO) list $(LIGHT))
+
+.PHONY: emulated
+emulated: ## recorded calls come to the same on an emulated arm64 (needs qemu-user-static)
+	$(call say,emul,test/determinism)
+	@PHALA_ARM64="$${PHALA_ARM64:-1}" $(TEST) -count=1 -v -run TestArm64 ./test/determinism
 
 .PHONY: e2e
 e2e: build liar ## whole networks of the real programs

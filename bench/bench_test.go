@@ -59,18 +59,20 @@ func TestBothDoTheSame(t *testing.T) {
 // BenchmarkOurs is for profiles of our side.
 func BenchmarkOurs(b *testing.B) {
 	ctx := context.Background()
-	for name, s := range map[string]scene{"transfer": transfer(cw20), "balance": balance(cw20), "argon2": argon2()} {
+	for name, s := range map[string]scene{"transfer": transfer(cw20), "balance": balance(cw20), "argon2": argon2(), "go": transfer(goToken)} {
 		b.Run(name, func(b *testing.B) {
 			p, err := s.set(ctx)
 			if err != nil {
 				b.Fatal(err)
 			}
 			defer p.close()
+			before := cpu()
 			for b.Loop() {
 				if err := p.ours(); err != nil {
 					b.Fatal(err)
 				}
 			}
+			b.ReportMetric(float64(cpu()-before)/float64(b.N), "cpu-ns/op")
 		})
 	}
 }

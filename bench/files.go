@@ -35,3 +35,24 @@ func (b binary) load(ctx context.Context) ([]byte, error) {
 	}
 	return os.ReadFile(filepath.Join(found.Dir, b.file))
 }
+
+// program is a contract in Go, by its folder in the repository.
+type program string
+
+const goToken program = "examples/token/contract"
+
+func (p program) load(ctx context.Context) ([]byte, error) {
+	dir, err := os.MkdirTemp("", "bench-contract-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	out := filepath.Join(dir, "contract.wasm")
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", out, ".")
+	cmd.Dir = filepath.Join("..", string(p))
+	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOWORK=off", "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("building %s: %w\n%s", p, err, text)
+	}
+	return os.ReadFile(out)
+}

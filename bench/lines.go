@@ -12,5 +12,6 @@ func lines(rounds int) []line {
 		against("cw20_transfer_vs_wasmvm", transfer(cw20)),
 		against("cw20_balance_vs_wasmvm", balance(cw20)),
 		against("argon2_vs_wasmvm", argon2()),
+		{"engine/go_transfer_vs_wasmvm_rust", "x", func(ctx context.Context) (float64, error) { return transfer(goToken).slower(ctx, rounds) }},
 	}
 }

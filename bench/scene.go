@@ -101,3 +101,9 @@ func (s scene) faster(ctx context.Context, rounds int) (float64, error) {
 	defer p.close()
 	return ratio(ctx, rounds, p.theirs, p.ours)
 }
+
+// slower is how many times the CPU time of theirs ours takes.
+func (s scene) slower(ctx context.Context, rounds int) (float64, error) {
+	v, err := s.faster(ctx, rounds)
+	return 1 / v, err
+}

@@ -43,7 +43,7 @@ func TestOnlyTheCanonicalEncodingDecodes(t *testing.T) {
 		{"tag zero", "00", &Head{}, false},
 		{"kinds packed", "0801" + "1a020102", &Policy{}, true},
 		{"kinds not packed", "0801" + "18011802", &Policy{}, false},
-		{"an unknown field inside", "1205" + "0a01aa" + "2001", &Policy{}, false},
+		{"an unknown field inside", "1205" + "0a01aa" + "7801", &Policy{}, false},
 		{"a default inside", "1205" + "0a01aa" + "1800", &Policy{}, false},
 		{"a message inside", "1203" + "0a01aa", &Policy{}, true},
 		{"one of two bodies", "12020a00", &Call{}, false},

@@ -1,14 +1,18 @@
 // Package attest decides whether a program runs in a TEE and is one that governance approved: evidence is parsed, verified (the
-// maker of the TEE says so), validated (the network's policy accepts what it says), and the verdict gives its reasons. Everything
-// it decides on is an argument; the zero value of every option accepts nothing. It must never read a clock or fetch anything.
+// maker of the TEE says so; Check), validated (the network's policy accepts what it says; Validate), and the verdict gives its
+// reasons. Everything it decides on is an argument; the zero value of every option accepts nothing. It must never read a clock or
+// fetch anything.
 package attest
 
 import (
 	"bytes"
 	"crypto/sha512"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
+	"github.com/phala-go/phala/core/attest/claims"
 	"github.com/phala-go/phala/core/wire"
 )
 
@@ -35,24 +39,23 @@ type Input struct {
 	// has checked it, sets NonceChecked instead.
 	NonceHash    []byte
 	NonceChecked bool
-}
 
-// Reason is one cause of a refusal.
-type Reason struct {
-	Code string // stable, kebab-case
-	Text string
+	// Time is that of the block or header at Height, or a reader's own.
+	Time time.Time
+	// Roots are the makers that are believed; RootsOf a network.
+	Roots Roots
+	// Stored gives the collateral that the evidence names by hash, nil if it is not there. Who gives it need not be believed.
+	Stored func(hash []byte) []byte
 }
-
-// String is code: text.
-func (r Reason) String() string { return r.Code + ": " + r.Text }
 
 // Verdict is what the evidence came to. Accepted is false in the zero value.
 type Verdict struct {
 	Accepted     bool
 	Kind         wire.TeeKind
-	Measurement  []byte
+	Level        int // confidence level, 1 to 5; 0 for simulated evidence and for what no level fits
 	ExpiryHeight uint64
-	Reasons      []Reason // empty if and only if accepted
+	claims.Claims
+	Reasons []claims.Reason // empty if and only if accepted
 }
 
 // Err is nil for an accepted verdict.
@@ -63,12 +66,6 @@ func (v Verdict) Err() error {
 	return fmt.Errorf("evidence refused: %v", v.Reasons)
 }
 
-// quote is what a verified quote says, whoever made it.
-type quote struct {
-	measurement []byte
-	reportData  []byte
-}
-
 // ReportData binds evidence to an identity: SHA-512("phala/worker-identity/v1" || identity), 64 bytes.
 func ReportData(id *wire.WorkerIdentity) []byte {
 	h := sha512.New()
@@ -77,93 +74,104 @@ func ReportData(id *wire.WorkerIdentity) []byte {
 	return h.Sum(nil)
 }
 
+// denials collects reasons.
+type denials []claims.Reason
+
+func (d *denials) add(code, field, got, want, advice string) {
+	*d = append(*d, claims.Reason{Code: code, Field: field, Got: got, Want: want, Advice: advice})
+}
+
 // Verify gives the verdict on in.
 func Verify(in Input) (v Verdict) {
-	deny := func(code, format string, args ...any) {
-		v.Reasons = append(v.Reasons, Reason{code, fmt.Sprintf(format, args...)})
-	}
-	defer func() { v.Accepted = len(v.Reasons) == 0 }()
+	var no denials
+	defer func() {
+		v.Reasons = no
+		v.Accepted = len(no) == 0
+	}()
 
 	id, ev := in.Evidence.GetIdentity(), in.Evidence.GetEvidence()
 	if id == nil || ev == nil || in.Policy == nil || in.Network == nil {
-		deny("incomplete", "identity, evidence, policy or network parameters are missing")
+		no.add("incomplete", "", "identity, evidence, policy or network parameters are missing", "", "take all of it from pruntime and from the chain")
 		return v
 	}
 	v.Kind = ev.Kind
-	checkIdentity(in, id, deny)
+	checkIdentity(in, id, &no)
+	checkKind(in.Policy, in.Network, ev.Kind, &no)
 
-	if !slices.Contains(in.Policy.Kinds, ev.Kind) {
-		deny("kind-not-allowed", "%s is not among the policy's kinds", ev.Kind)
-	}
-	if ev.Kind == wire.TEE_KIND_SIMULATED && !in.Network.Development {
-		deny("simulated", "simulated evidence counts only where the genesis says development")
-	}
-	if len(ev.Quote) > MaxQuote || len(ev.Collateral) > MaxCollateral {
-		deny("too-large", "quote of %d and collateral of %d bytes: at most %d and %d", len(ev.Quote), len(ev.Collateral), MaxQuote, MaxCollateral)
-		return v
-	}
-	q, err := verifyQuote(ev)
+	c, err := Check(ev, Verifier{Time: in.Time, Roots: in.Roots, Stored: in.Stored})
 	if err != nil {
-		deny("bad-quote", "%v", err)
+		var big *tooLarge
+		code := "bad-quote"
+		if errors.As(err, &big) {
+			code = "too-large"
+		}
+		no = append(no, claims.Reasons(err, code)...)
 		return v
 	}
-	v.Measurement = q.measurement
-	if !bytes.Equal(q.reportData, ReportData(id)) {
-		deny("report-data", "the quote vouches for another identity")
+	v.Claims = c
+	if !bytes.Equal(c.ReportData, ReportData(id)) {
+		no.add("report-data", "report data", fmt.Sprintf("%x", c.ReportData), "the hash of this identity", "the quote vouches for another identity: attest anew")
 	}
-	checkMeasurement(in, q.measurement, deny)
+	checkRuntime(ev.Kind, &c, id, &no)
+	checkMeasurement(in.Policy, in.Network, in.Height, c.Measurement, &no)
+	v.Level = validate(in.Policy, in.Network, ev.Kind, &c, &no)
 
 	v.ExpiryHeight = id.NonceHeight + in.Policy.MaxAgeBlocks
+	if m := find(in.Policy, c.Measurement); m.GetRetireHeight() != 0 {
+		v.ExpiryHeight = min(v.ExpiryHeight, m.RetireHeight)
+	}
 	if v.ExpiryHeight <= in.Height {
-		deny("expired", "evidence counts up to height %d, this is %d", v.ExpiryHeight, in.Height)
+		no.add("expired", "evidence", fmt.Sprintf("good up to height %d", v.ExpiryHeight), fmt.Sprintf("more than %d, the height now", in.Height), "attest anew")
 	}
 	return v
 }
 
-// verifyQuote asks the TEE's maker. Kinds without a verifier are refused.
-func verifyQuote(ev *wire.Evidence) (quote, error) {
-	switch ev.Kind {
-	case wire.TEE_KIND_SIMULATED:
-		return verifySimulated(ev)
-	default:
-		return quote{}, fmt.Errorf("no verifier for %s in this version", ev.Kind)
-	}
-}
-
-func checkIdentity(in Input, id *wire.WorkerIdentity, deny func(string, string, ...any)) {
+func checkIdentity(in Input, id *wire.WorkerIdentity, no *denials) {
 	if len(id.IdentityKey) != 32 || len(id.SealingKey) != 1216 || len(id.GenesisHash) != 32 || len(id.NonceHash) != 32 ||
 		id.Worker == nil || id.Worker.Operator == "" || len(id.SoftwareVersion) > 64 {
-		deny("malformed-identity", "a key, hash or name of the identity has the wrong size")
+		no.add("malformed-identity", "identity", "a key, hash or name of the wrong size", "32, 1216, 32 and 32 bytes, an operator, a version of at most 64", "take the identity from pruntime as it is")
 	}
 	if id.ChainId != in.ChainID {
-		deny("wrong-chain", "identity is for chain %q, this is %q", id.ChainId, in.ChainID)
+		no.add("wrong-chain", "chain id", fmt.Sprintf("%q", id.ChainId), fmt.Sprintf("%q", in.ChainID), "start pruntime with this chain's genesis")
 	}
 	if !in.GenesisUnknown && !bytes.Equal(id.GenesisHash, in.GenesisHash) {
-		deny("wrong-genesis", "identity was started with genesis %x, this is %x", id.GenesisHash, in.GenesisHash)
+		no.add("wrong-genesis", "genesis hash", fmt.Sprintf("%x", id.GenesisHash), fmt.Sprintf("%x", in.GenesisHash), "start pruntime with this chain's genesis")
 	}
 	if id.Role == wire.ROLE_UNSPECIFIED || id.Role != in.Policy.Role {
-		deny("wrong-role", "identity is for %s, the policy for %s", id.Role, in.Policy.Role)
+		no.add("wrong-role", "role", id.Role.String(), in.Policy.Role.String(), "start pruntime in that role")
 	}
+	checkNonce(in, id, no)
+}
+
+func checkNonce(in Input, id *wire.WorkerIdentity, no *denials) {
+	const again = "attest again with a fresh nonce"
+	got := fmt.Sprintf("block %d", id.NonceHeight)
 	switch {
-	case id.NonceHeight >= in.Height:
-		deny("nonce-future", "evidence names block %d, this is %d", id.NonceHeight, in.Height) // or it would live longer
+	case id.NonceHeight >= in.Height: // or it would live longer
+		no.add("nonce-future", "nonce", got, fmt.Sprintf("a block before %d", in.Height), again)
 	case in.NonceChecked:
 	case in.Height-id.NonceHeight > NonceWindow:
-		deny("nonce-too-old", "evidence names block %d, this is %d: at most %d blocks back", id.NonceHeight, in.Height, NonceWindow)
+		no.add("nonce-too-old", "nonce", got, fmt.Sprintf("one of the %d blocks before %d", NonceWindow, in.Height), again)
 	case len(in.NonceHash) != 32 || !bytes.Equal(in.NonceHash, id.NonceHash):
-		deny("nonce-unknown", "evidence names another block %d than this chain has", id.NonceHeight)
+		no.add("nonce-unknown", "nonce", fmt.Sprintf("%s with hash %x", got, id.NonceHash), fmt.Sprintf("hash %x", in.NonceHash), again)
 	}
 }
 
-func checkMeasurement(in Input, digest []byte, deny func(string, string, ...any)) {
-	for _, m := range in.Policy.Measurements {
-		if !bytes.Equal(m.Digest, digest) {
-			continue
-		}
-		if m.ActivationHeight > in.Height {
-			deny("not-active", "measurement %x counts from height %d, this is %d", digest, m.ActivationHeight, in.Height)
-		}
-		return
+// checkKind says whether a network may take evidence of a kind at all.
+func checkKind(p *wire.Policy, n *wire.NetworkParams, kind wire.TeeKind, no *denials) {
+	if !slices.Contains(p.Kinds, kind) {
+		no.add("kind-not-allowed", "kind", kind.String(), fmt.Sprintf("one of the policy's: %v", p.Kinds), "run the worker on such hardware")
 	}
-	deny("unknown-measurement", "measurement %x is not approved for %s", digest, in.Policy.Role)
+	if DevelopmentOnly(kind) && !n.Development {
+		code := "simulated"
+		if kind != wire.TEE_KIND_SIMULATED {
+			code = "no-tee"
+		}
+		no.add(code, "kind", kind.String(), "a TEE that hides memory", "such evidence counts only where the genesis says development")
+	}
+}
+
+// DevelopmentOnly is whether evidence of a kind vouches for no hidden memory, so that only a development genesis takes it.
+func DevelopmentOnly(kind wire.TeeKind) bool {
+	return kind == wire.TEE_KIND_SIMULATED || kind == wire.TEE_KIND_TPM
 }

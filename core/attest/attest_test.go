@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/phala-go/phala/core/wire"
 )
@@ -103,12 +104,13 @@ func TestEveryReason(t *testing.T) {
 		{"kind-not-allowed", "a policy without kinds", func(i in) { i.Policy.Kinds = nil }, nil},
 		{"kind-not-allowed", "a policy for others", func(i in) { i.Policy.Kinds = []wire.TeeKind{wire.TEE_KIND_TDX} }, nil},
 		{"simulated", "production", func(i in) { i.Network.Development = false }, nil},
-		{"kind-not-allowed bad-quote", "claims to be TDX", nil, func(i in) { i.Evidence.Evidence.Kind = wire.TEE_KIND_TDX }},
-		{"bad-quote", "a kind without a verifier", nil, func(i in) {
+		{"kind-not-allowed no-time no-root", "claims to be TDX, and nobody is believed", nil, func(i in) { i.Evidence.Evidence.Kind = wire.TEE_KIND_TDX }},
+		{strings.TrimSpace(strings.Repeat("collateral-missing ", 9)), "claims to be SGX", nil, func(i in) {
 			i.Policy.Kinds = append(i.Policy.Kinds, wire.TEE_KIND_SGX)
 			i.Evidence.Evidence.Kind = wire.TEE_KIND_SGX
+			i.Time, i.Roots = time.Unix(1_700_000_000, 0), VendorRoots()
 		}},
-		{"bad-quote", "no kind", nil, func(i in) {
+		{"no-verifier", "no kind", nil, func(i in) {
 			i.Policy.Kinds = append(i.Policy.Kinds, wire.TEE_KIND_UNSPECIFIED)
 			i.Evidence.Evidence.Kind = wire.TEE_KIND_UNSPECIFIED
 		}},
@@ -166,7 +168,7 @@ func TestEveryReason(t *testing.T) {
 				t.Errorf("reasons %q, want %q", got, c.codes)
 			}
 			for _, r := range v.Reasons {
-				if r.Text == "" || !strings.Contains(v.Err().Error(), r.String()) {
+				if r.Code == "" || !strings.Contains(v.Err().Error(), r.String()) {
 					t.Errorf("reason %q is not told", r.Code)
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/phala-go/phala/core/attest/claims"
 	"github.com/phala-go/phala/core/wire"
 )
 
@@ -32,19 +33,19 @@ func Simulate(measurement, reportData []byte) *wire.Evidence {
 	return &wire.Evidence{Kind: wire.TEE_KIND_SIMULATED, Quote: wire.Marshal(q)}
 }
 
-func verifySimulated(ev *wire.Evidence) (quote, error) {
+func verifySimulated(ev *wire.Evidence) (claims.Claims, error) {
 	if len(ev.Collateral) != 0 {
-		return quote{}, errors.New("simulated evidence has no collateral")
+		return claims.Claims{}, errors.New("simulated evidence has no collateral")
 	}
 	var q wire.SimulatedQuote
 	if err := wire.Unmarshal(ev.Quote, &q); err != nil {
-		return quote{}, err
+		return claims.Claims{}, err
 	}
 	if len(q.Measurement) != 32 || len(q.ReportData) != 64 {
-		return quote{}, fmt.Errorf("simulated quote with a measurement of %d and report data of %d bytes: want 32 and 64", len(q.Measurement), len(q.ReportData))
+		return claims.Claims{}, fmt.Errorf("simulated quote with a measurement of %d and report data of %d bytes: want 32 and 64", len(q.Measurement), len(q.ReportData))
 	}
 	if !ed25519.Verify(simulationKey().Public().(ed25519.PublicKey), simulatedBytes(q.Measurement, q.ReportData), q.Signature) {
-		return quote{}, errors.New("simulated quote is not signed with the simulation key")
+		return claims.Claims{}, errors.New("simulated quote is not signed with the simulation key")
 	}
-	return quote{measurement: q.Measurement, reportData: q.ReportData}, nil
+	return claims.Claims{Measurement: q.Measurement, ReportData: q.ReportData}, nil
 }

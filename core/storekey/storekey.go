@@ -31,6 +31,9 @@ func Policy(role int32) []byte { return u32([]byte{0x02}, uint32(role)) }
 // Nonce is the key of the hash of a recent block in Attestation.
 func Nonce(height uint64) []byte { return u64([]byte{0x03}, height) }
 
+// CollateralKey is the key of collateral with a SHA-256 in Attestation. It is its own proof: enclaves compare the hash.
+func CollateralKey(hash []byte) []byte { return append([]byte{0x04}, hash...) }
+
 // WorkerKey is the key of wire.Worker in Worker.
 func WorkerKey(operator string, slot uint32) []byte { return worker([]byte{0x02}, operator, slot) }
 

@@ -13,7 +13,9 @@ func item(kind wire.CollateralKind, data []byte) *wire.CollateralItem {
 	return &wire.CollateralItem{Kind: kind, Data: data}
 }
 
-func packed(items ...*wire.CollateralItem) []byte { return wire.Marshal(&wire.Collateral{Items: items}) }
+func packed(items ...*wire.CollateralItem) []byte {
+	return wire.Marshal(&wire.Collateral{Items: items})
+}
 
 // What is shared by hash comes back the same, and only from bytes of that hash.
 func TestShare(t *testing.T) {

@@ -35,7 +35,10 @@ func TestPolicies(t *testing.T) {
 	}{
 		{"up to date", "", 1, nil},
 		{"no rating", "tcb-status", 0, func(c *claims.Claims, _ *wire.Policy, _ *wire.NetworkParams) { c.Status = claims.Unknown }},
-		{"revoked, at the worst level", "tcb-status", 0, func(c *claims.Claims, p *wire.Policy, _ *wire.NetworkParams) { c.Status = claims.Revoked; p.WorstLevel = 5 }},
+		{"revoked, at the worst level", "tcb-status", 0, func(c *claims.Claims, p *wire.Policy, _ *wire.NetworkParams) {
+			c.Status = claims.Revoked
+			p.WorstLevel = 5
+		}},
 		{"out of date and configuration", "tcb-status", 0, func(c *claims.Claims, p *wire.Policy, _ *wire.NetworkParams) {
 			c.Status = claims.OutOfDateConfigurationNeeded
 			p.WorstLevel = 5
@@ -54,7 +57,10 @@ func TestPolicies(t *testing.T) {
 			c.Status, c.Advisories = claims.ConfigurationNeeded, []string{"INTEL-SA-1", "INTEL-SA-3"}
 			p.WorstLevel, p.Advisories = 3, []string{"INTEL-SA-1", "INTEL-SA-2"}
 		}},
-		{"out of date", "tcb-level", 5, func(c *claims.Claims, p *wire.Policy, _ *wire.NetworkParams) { c.Status = claims.OutOfDate; p.WorstLevel = 4 }},
+		{"out of date", "tcb-level", 5, func(c *claims.Claims, p *wire.Policy, _ *wire.NetworkParams) {
+			c.Status = claims.OutOfDate
+			p.WorstLevel = 4
+		}},
 		{"debug", "debug", 1, func(c *claims.Claims, _ *wire.Policy, _ *wire.NetworkParams) { c.Debug = true }},
 		{"debug that a production policy names", "debug", 1, func(c *claims.Claims, p *wire.Policy, _ *wire.NetworkParams) { c.Debug, p.Debug = true, true }},
 		{"debug in development, not named", "debug", 1, func(c *claims.Claims, _ *wire.Policy, n *wire.NetworkParams) { c.Debug, n.Development = true, true }},
@@ -78,9 +84,15 @@ func TestPolicies(t *testing.T) {
 			c.Measurement = nil
 			p.Measurements[0].Digest = nil
 		}},
-		{"not active", "not-active", 1, func(_ *claims.Claims, p *wire.Policy, _ *wire.NetworkParams) { p.Measurements[0].ActivationHeight = 200_001 }},
-		{"the last block", "", 1, func(_ *claims.Claims, p *wire.Policy, _ *wire.NetworkParams) { p.Measurements[0].RetireHeight = 200_001 }},
-		{"retired", "retired", 1, func(_ *claims.Claims, p *wire.Policy, _ *wire.NetworkParams) { p.Measurements[0].RetireHeight = 200_000 }},
+		{"not active", "not-active", 1, func(_ *claims.Claims, p *wire.Policy, _ *wire.NetworkParams) {
+			p.Measurements[0].ActivationHeight = 200_001
+		}},
+		{"the last block", "", 1, func(_ *claims.Claims, p *wire.Policy, _ *wire.NetworkParams) {
+			p.Measurements[0].RetireHeight = 200_001
+		}},
+		{"retired", "retired", 1, func(_ *claims.Claims, p *wire.Policy, _ *wire.NetworkParams) {
+			p.Measurements[0].RetireHeight = 200_000
+		}},
 		{"approved with the delay", "", 1, func(_ *claims.Claims, p *wire.Policy, _ *wire.NetworkParams) {
 			p.Measurements[0].ApprovedHeight, p.Measurements[0].ActivationHeight = 5, 5+MinActivationDelay
 		}},

@@ -45,14 +45,17 @@ func TestRuntimeRegister(t *testing.T) {
 		change func(*wire.WorkerIdentity)
 		codes  string
 	}{
-		"the same":             {good, wire.TEE_KIND_TDX, func(*wire.WorkerIdentity) {}, ""},
-		"another chain":        {good, wire.TEE_KIND_TDX, func(i *wire.WorkerIdentity) { i.ChainId = "x" }, "runtime-config"},
-		"another genesis":      {good, wire.TEE_KIND_TDX, func(i *wire.WorkerIdentity) { i.GenesisHash = digest("x") }, "runtime-config"},
-		"another role":         {good, wire.TEE_KIND_TDX, func(i *wire.WorkerIdentity) { i.Role = wire.ROLE_GATEKEEPER }, "runtime-config"},
-		"not extended":         {&claims.Claims{Registers: []claims.Register{{Name: "RTMR3", Value: make([]byte, 48)}}}, wire.TEE_KIND_TDX, func(*wire.WorkerIdentity) {}, "runtime-config"},
-		"no such register":     {&claims.Claims{}, wire.TEE_KIND_TDX, func(*wire.WorkerIdentity) {}, "runtime-config"},
-		"a kind without it":    {&claims.Claims{}, wire.TEE_KIND_SEV_SNP, func(*wire.WorkerIdentity) {}, ""},
-		"shifted between them": {good, wire.TEE_KIND_TDX, func(i *wire.WorkerIdentity) { i.ChainId += string(i.GenesisHash[:1]); i.GenesisHash = i.GenesisHash[1:] }, "runtime-config"},
+		"the same":          {good, wire.TEE_KIND_TDX, func(*wire.WorkerIdentity) {}, ""},
+		"another chain":     {good, wire.TEE_KIND_TDX, func(i *wire.WorkerIdentity) { i.ChainId = "x" }, "runtime-config"},
+		"another genesis":   {good, wire.TEE_KIND_TDX, func(i *wire.WorkerIdentity) { i.GenesisHash = digest("x") }, "runtime-config"},
+		"another role":      {good, wire.TEE_KIND_TDX, func(i *wire.WorkerIdentity) { i.Role = wire.ROLE_GATEKEEPER }, "runtime-config"},
+		"not extended":      {&claims.Claims{Registers: []claims.Register{{Name: "RTMR3", Value: make([]byte, 48)}}}, wire.TEE_KIND_TDX, func(*wire.WorkerIdentity) {}, "runtime-config"},
+		"no such register":  {&claims.Claims{}, wire.TEE_KIND_TDX, func(*wire.WorkerIdentity) {}, "runtime-config"},
+		"a kind without it": {&claims.Claims{}, wire.TEE_KIND_SEV_SNP, func(*wire.WorkerIdentity) {}, ""},
+		"shifted between them": {good, wire.TEE_KIND_TDX, func(i *wire.WorkerIdentity) {
+			i.ChainId += string(i.GenesisHash[:1])
+			i.GenesisHash = i.GenesisHash[1:]
+		}, "runtime-config"},
 	} {
 		id := valid().Evidence.Identity
 		c.change(id)

@@ -91,8 +91,14 @@ func (s *Sent) Ask(x *Node) []*wire.Out {
 	return x.Do(&wire.In{Body: &wire.In_Result{Result: &wire.ResultCall{Cluster: s.Item.Cluster, Index: s.Item.Index}}})
 }
 
-// Result asks a node, opens the result and verifies that it stands in a batch that the chain has.
+// Result is Final without what shows that it is final.
 func (s *Sent) Result(x *Node) *wire.Result {
+	s.net.T.Helper()
+	return s.Final(x).Result
+}
+
+// Final asks a node, opens the result and verifies that it stands in a batch that the chain has.
+func (s *Sent) Final(x *Node) *wire.FinalResult {
 	t := s.net.T
 	t.Helper()
 	outs := s.Ask(x)
@@ -114,7 +120,7 @@ func (s *Sent) Result(x *Node) *wire.Result {
 	if b := s.net.Chain.Batch(f.Batch.Cluster, f.Batch.Number); b == nil || string(settle.BatchHash(b)) != string(settle.BatchHash(f.Batch)) {
 		t.Fatalf("batch %d of the result is not final", f.Batch.Number)
 	}
-	return f.Result
+	return &f
 }
 
 // Permit is the user's right to query the cluster for an hour of the chain's time.

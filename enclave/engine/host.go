@@ -162,7 +162,10 @@ func dbNext(f *frame, a args) (uint64, error) {
 }
 
 func dbNextKey(f *frame, a args) (uint64, error) {
-	key, _, ok, err := f.next(a)
+	key, value, ok, err := f.next(a)
+	if err == nil {
+		err = f.copied(len(value)) // it was looked up, though the contract is not given it
+	}
 	if err != nil || !ok {
 		return 0, err
 	}
@@ -170,7 +173,10 @@ func dbNextKey(f *frame, a args) (uint64, error) {
 }
 
 func dbNextValue(f *frame, a args) (uint64, error) {
-	_, value, ok, err := f.next(a)
+	key, value, ok, err := f.next(a)
+	if err == nil {
+		err = f.copied(len(key))
+	}
 	if err != nil || !ok {
 		return 0, err
 	}

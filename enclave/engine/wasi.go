@@ -78,6 +78,9 @@ func wasiRandom(f *frame, a args) (uint64, error) {
 	if !ok {
 		return wasiFault, nil
 	}
+	if err := f.copied(len(buf)); err != nil {
+		return 0, err
+	}
 	_, _ = f.dice().Read(buf)
 	return 0, nil
 }
@@ -87,6 +90,9 @@ func wasiWrite(f *frame, a args) (uint64, error) {
 	mem, list, count := f.instance.Memory(), a.ptr(1), a.ptr(2)
 	if uint64(list)+8*uint64(count) > uint64(mem.Size()) {
 		return wasiFault, nil
+	}
+	if err := f.copied(8 * int(count)); err != nil {
+		return 0, err
 	}
 	var n uint32
 	for i := range count {

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"encoding/hex"
 	"errors"
 	"strings"
 	"testing"
@@ -45,41 +44,6 @@ func use(t testing.TB, e *Engine, a *asm, entry Entry, body []byte, x Extensions
 func hash32() string { return strings.Repeat("\x5a", 32) }
 
 func code(n byte) string { return string([]byte{n, 0, 0, 0}) }
-
-// TestExtensionVectors are those of docs/spec/contract-extensions.md: secret
-// and randomness of the call 000102…1f. They were computed with another
-// implementation, in Python.
-func TestExtensionVectors(t *testing.T) {
-	e := newEngine(t, Config{})
-	a := &asm{}
-	into := func() uint32 { return a.region(nil, 65) }
-	var body []byte
-	got := map[string]string{}
-	do := func(name, f string, want string, args ...[]byte) {
-		p := into()
-		body = cat(body, a.storeCode("code "+name, cat(cat(args...), i32const(p), a.call(f))), a.store(name, i32const(p)))
-		got[name] = want
-	}
-	path := a.text("wallet/0")
-	do("key of secp256k1", "derive_public_key",
-		"0425021839fd702b989f0f5f4e2dad5f3c3f154e4de2832410188a905cb38cb04de9862a0538d336de0d77624196f61303ad8044f8bff7d921d7ff8135d3f60e20", path, i32const(1))
-	do("key of Ed25519", "derive_public_key", "ea718c5c610abaff36245c2b6d140073bfee1867040401407ecf81bb3cd5615b", path, i32const(2))
-	do("signature of secp256k1", "sign",
-		"1e95c0a30faf445ae2426a482703bc6e545372b058069f270e22fe7252df50dc3a6e482a1117bf9e414c4ec523a63f9cb60f2e1a001453b8dd16be49873afb9e01", path, i32const(1), a.text(hash32()))
-	do("signature of Ed25519", "sign",
-		"852709e981cbb1064ec7d66cff3744c0d0429418a297f783877913172da6e0fe389c200a3deaa3baba7270a236e8c0c8cb5f585c15117e3f2fb1fe5154715e06", path, i32const(2), a.text("message"))
-	do("first draw", "random", "54be6e11f3c99bcacff685980aaedb315ce00294de28b687f4c09c247fd83216")
-	do("second draw", "random", "20000acce3c6754a592ed353274c832e1e8e0434582175c10bb33282bdfbb072")
-	s, _, err := use(t, e, a, Execute, body, extended(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range got {
-		if string(s["code "+name]) != code(granted) || hex.EncodeToString(s[name]) != want {
-			t.Errorf("%s: code %x, %x, want %s", name, s["code "+name], s[name], want)
-		}
-	}
-}
 
 // TestRefusals: what is not granted is answered by a code, and nothing is
 // written.

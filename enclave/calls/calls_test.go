@@ -58,7 +58,7 @@ func TestReplies(t *testing.T) {
 		"success, error": {"success", refusal, "contract-error", ""},
 		"error, ok":      {"error", ok, "", ""},
 		"error, error":   {"error", refusal, "", `"result":{"error":"contract-error: B: no"}`},
-		"error, trap":    {"error", `{"ok":5}`, "", `"result":{"error":"contract-trap: contract B trapped in execute"}`},
+		"error, trap":    {"error", `{"ok":5}`, "", `"result":{"error":"contract-trap: contract B trapped in execute of ok"}`},
 		"always, ok":     {"always", ok, "", `{"gas_used":N,"id":7,"result":{"ok":{"events":[{"type":"execute","attributes":[{"key":"_contract_address","value":"B"}]},{"type":"wasm","attributes":[{"key":"_contract_address","value":"B"},{"key":"b","value":"2"},{"key":"z","value":"1"}]}],"data":"CgFi",`},
 		"always, error":  {"always", refusal, "", `{"gas_used":N,"id":7,"result":{"error":"contract-error: B: no"}}`},
 		"sometimes":      {"sometimes", ok, "unsupported-message", ""},

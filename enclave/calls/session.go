@@ -92,12 +92,13 @@ func (s *Session) enter(ctx context.Context, ed *state.Editor, meta *wire.Contra
 		return Result{}, err
 	}
 	var out outcome
+	first := engine.Call{Entry: entry, Info: &engine.Info{Sender: sender, Funds: coins}, Msg: msg}
 	if !s.Slow {
-		out, err = s.run(ctx, ed, meta, 0, engine.Call{Entry: entry, Info: &engine.Info{Sender: sender, Funds: coins}, Msg: msg})
+		out, err = s.run(ctx, ed, meta, 0, first)
 	}
 	var late *timeout
 	if s.Slow = s.Slow || errors.As(err, &late); s.Slow {
-		return Result{}, trapped(meta, entry) // whichever contract it was
+		return Result{}, trapped(meta, first) // whichever contract it was
 	}
 	if err != nil {
 		return Result{}, err
@@ -155,7 +156,7 @@ func (s *Session) call(ctx context.Context, ed *state.Editor, meta *wire.Contrac
 		c.GasLimit = s.Gas - s.gas
 	}
 	if c.GasLimit == 0 {
-		return engine.Outcome{}, spent(self, c.Entry)
+		return engine.Outcome{}, spent(self, c)
 	}
 	out, err := s.Engine.Run(ctx, code, c)
 	if !asked {
@@ -165,7 +166,7 @@ func (s *Session) call(ctx context.Context, ed *state.Editor, meta *wire.Contrac
 		s.deploy += code.DeployGas()
 	}
 	if err != nil {
-		return out, failed(meta, depth, err)
+		return out, failed(meta, depth, c, err)
 	}
 	s.keep(meta, out.Private)
 	return out, nil

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -27,6 +28,19 @@ type TrapError struct {
 	Reason   string
 	OutOfGas bool
 	Timeout  bool // stopped by the wall-clock guard, so another worker may see another end
+
+	kind   string
+	frames []string // as wazero has them
+	code   []byte
+}
+
+// Kind is the sort of trap in a few words, none of them the contract's. Like
+// Reason it may differ between workers.
+func (e *TrapError) Kind() string {
+	if e.kind == "" {
+		return "an answer that cannot be read"
+	}
+	return e.kind
 }
 
 func (e *TrapError) Error() string { return fmt.Sprintf("%s trapped: %s", e.Entry, e.Reason) }
@@ -38,13 +52,26 @@ type hostFault struct{ err error }
 func (f *hostFault) Error() string { return f.err.Error() }
 func (f *hostFault) Unwrap() error { return f.err }
 
-// abi is a fault of the contract found by a host function.
-type abiFault struct{ reason string }
+// abiFault is a fault of the contract found by a host function, or what the
+// contract itself says as it breaks off.
+type abiFault struct {
+	reason string
+	said   bool
+}
 
 func (f *abiFault) Error() string { return f.reason }
 
 func fault(format string, args ...any) error {
 	return &abiFault{reason: fmt.Sprintf(format, args...)}
+}
+
+// saidBy is what a contract said as it broke off.
+func saidBy(err error) (string, bool) {
+	var ours *abiFault
+	if errors.As(err, &ours) && ours.said {
+		return ours.reason, true
+	}
+	return "", false
 }
 
 // firstLine names a trap: a stack trace of wazero's follows it.

@@ -124,18 +124,18 @@ func (f *frame) ended(err error) error {
 	}
 	switch meter.Judge(f.instance.gas.Get(), f.instance.depth.Get()) {
 	case meter.OutOfGas:
-		return errOutOfGas
+		return errors.Join(errOutOfGas, err)
 	case meter.TooDeep:
-		return errTooDeep
+		return errors.Join(errTooDeep, err)
 	}
 	return err
 }
 
 // explain turns what a call into the guest came back with into one of ours.
-func (e *Engine) explain(ctx context.Context, entry Entry, err error) error {
+func (e *Engine) explain(ctx context.Context, c *Contract, entry Entry, err error) error {
 	var node *hostFault
 	var ours *abiFault
-	trap := &TrapError{Entry: entry}
+	trap := &TrapError{Entry: entry, frames: frames(err), code: c.code}
 	switch {
 	case ctx.Err() != nil: // the caller gave up: nothing is known about the contract
 		return context.Cause(ctx)
@@ -148,9 +148,14 @@ func (e *Engine) explain(ctx context.Context, entry Entry, err error) error {
 	case errors.Is(err, errGuard):
 		trap.Reason, trap.Timeout = fmt.Sprintf("ran for longer than %s", e.cfg.CallTimeout), true
 	case errors.As(err, &ours):
-		trap.Reason = ours.reason
+		trap.Reason, trap.kind = ours.reason, "wrong use of the host"
+		if ours.said {
+			trap.kind = "panic"
+		}
+		return trap
 	default:
 		trap.Reason = firstLine(err)
 	}
+	trap.kind = trap.Reason
 	return trap
 }

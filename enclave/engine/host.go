@@ -55,7 +55,7 @@ func abort(f *frame, a args) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return 0, fault("%s", why)
+	return 0, &abiFault{reason: string(why), said: true}
 }
 
 // debug drops what the contract says: it may be about secrets.

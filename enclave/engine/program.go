@@ -98,7 +98,7 @@ func (e *Engine) begin(ctx context.Context, p *program, m *meter.Module) (*insta
 	f := e.newFrame(ctx, p.contract, inst, initialGas)
 	f.store, f.readOnly = noStore{}, true
 	if err := f.ended(p.contract.initialise(f)); err != nil {
-		err = e.explain(ctx, initialise, err)
+		err = e.explain(ctx, p.contract, initialise, err)
 		if ctx.Err() == nil {
 			err = refuse("it does not start: %v", err)
 		}

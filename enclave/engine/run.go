@@ -20,7 +20,7 @@ func (e *Engine) Run(ctx context.Context, c *Contract, call Call) (Outcome, erro
 		return Outcome{}, fmt.Errorf("calling a contract: %w", err)
 	}
 	if !c.exports[string(call.Entry)] {
-		return Outcome{}, &TrapError{Entry: call.Entry, Reason: "the contract has no such entry point"}
+		return Outcome{}, &TrapError{Entry: call.Entry, Reason: "the contract has no such entry point", kind: "no such entry point"}
 	}
 	if call.GasLimit == 0 {
 		call.GasLimit = e.cfg.GasLimit
@@ -38,7 +38,7 @@ func (e *Engine) Run(ctx context.Context, c *Contract, call Call) (Outcome, erro
 	used := f.used()
 	e.instances.release(ctx, inst, err == nil)
 	if err != nil {
-		return Outcome{GasUsed: used}, e.explain(ctx, call.Entry, err)
+		return Outcome{GasUsed: used}, e.explain(ctx, c, call.Entry, err)
 	}
 	out, err := decode(call.Entry, answer)
 	if err == nil {

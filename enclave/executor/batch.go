@@ -44,6 +44,7 @@ type outcome struct {
 	result *wire.Result
 	salt   []byte
 	reply  *seal.ReplyKey // nil: the envelope did not open, nobody can be answered
+	trace  []string       // where a contract trapped: for the sender, and no part of the batch
 }
 
 // candidate is an executed batch that may or may not become final.

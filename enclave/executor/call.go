@@ -42,7 +42,7 @@ func (c *call) do(ctx context.Context) (outcome, error) {
 	switch {
 	case err == nil:
 	case errors.As(err, &failed):
-		out.result.Failure = failed.Failure
+		out.result.Failure, out.trace = failed.Failure, failed.Trace()
 		out.result.Data, out.result.Attributes, out.result.PrivateEvents = nil, nil, nil
 	default:
 		return outcome{}, err

@@ -48,7 +48,7 @@ func (x *Executor) query(ctx context.Context, q *wire.QueryCall) *wire.Out {
 			// Not even the host hears more: the error names what was asked for.
 			told = fail("internal", "ask another member", "the query could not be run").(*userError)
 		}
-		answer.Failure = told.Failure
+		answer.Failure, answer.Trace = told.Failure, told.Trace()
 	}
 	return &wire.Out{Body: &wire.Out_Reply{Reply: reply.Reply(wire.Marshal(answer))}}
 }

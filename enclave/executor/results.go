@@ -32,7 +32,7 @@ func (r *results) add(c *cluster, cand *candidate) {
 	for i, o := range cand.outcomes {
 		r.by[o.result.Index] = released{reply: o.reply, final: &wire.FinalResult{
 			Result: o.result, Salt: o.salt, Leaf: uint32(i), Leaves: uint32(len(leaves)), Path: merkle.Path(leaves, i),
-			Batch: cand.batch, FinalHeight: c.height,
+			Batch: cand.batch, FinalHeight: c.height, Trace: o.trace,
 		}}
 		r.order = append(r.order, o.result.Index)
 	}

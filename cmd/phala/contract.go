@@ -170,6 +170,7 @@ type resultView struct {
 	Data       string            `json:"data,omitempty"`
 	Attributes []attribute       `json:"attributes,omitempty"`
 	Failure    map[string]string `json:"failure,omitempty"`
+	Trace      []string          `json:"trace,omitempty"`
 }
 
 type attribute struct {
@@ -187,7 +188,7 @@ func (e *env) showResult(ctx context.Context, c *client.Client, p *client.Pendin
 		}
 		return err
 	}
-	v := resultView{p.Cluster, p.Index, p.Contract, p.Ordered, f.Batch.ChainHeight, f.Committed.Height, f.Batch.Number, len(f.Committed.Signed.Signatures), f.Proven, p.TxHash, string(f.Result.Data), nil, nil}
+	v := resultView{p.Cluster, p.Index, p.Contract, p.Ordered, f.Batch.ChainHeight, f.Committed.Height, f.Batch.Number, len(f.Committed.Signed.Signatures), f.Proven, p.TxHash, string(f.Result.Data), nil, nil, f.Trace}
 	for _, a := range f.Result.Attributes {
 		v.Attributes = append(v.Attributes, attribute{a.Key, a.Value})
 	}
@@ -196,6 +197,9 @@ func (e *env) showResult(ctx context.Context, c *client.Client, p *client.Pendin
 		v.Failure = map[string]string{"code": x.Code, "message": x.Message, "next": x.Next}
 		if e.output == "json" {
 			_ = e.print(v, nil)
+		}
+		for i, where := range f.Trace {
+			fmt.Fprintf(e.err, "%s %s\n", [...]string{"it broke off:", "    in"}[min(i, 1)], where)
 		}
 		return f.Err()
 	}

@@ -21,7 +21,7 @@ type asm struct {
 
 type asmImport struct {
 	module, name string
-	params       int
+	params       []byte
 	result       []byte
 }
 
@@ -32,13 +32,14 @@ const emptyResponse = `{"ok":{"messages":[],"attributes":[],"events":[],"data":n
 
 // call adds an import if need be, and calls it with what lies on the stack.
 func (a *asm) call(name string) []byte {
-	module := "env"
-	f, ok := host{envModule()}.offers(module, name)
-	if !ok {
-		module = extension
-		f, ok = host{phalaModule()}.offers(module, name)
+	var module string
+	var f hostFunc
+	for _, m := range []hostModule{envModule(), phalaModule(), wasiModule()} {
+		if have, ok := m.funcs[name]; ok {
+			module, f = m.name, have
+		}
 	}
-	if !ok {
+	if module == "" {
 		panic("no host function " + name)
 	}
 	for i, have := range a.imports {
@@ -46,7 +47,7 @@ func (a *asm) call(name string) []byte {
 			return append([]byte{0x10}, leb(uint32(i))...)
 		}
 	}
-	a.imports = append(a.imports, asmImport{module, name, len(f.params), f.result})
+	a.imports = append(a.imports, asmImport{module, name, f.params, f.result})
 	return append([]byte{0x10}, leb(uint32(len(a.imports)-1))...)
 }
 
@@ -100,8 +101,8 @@ func (a *asm) bytes() []byte {
 		pages = 17
 	}
 	var types, imports, funcs, exports, code [][]byte
-	typ := func(params int, result []byte) []byte {
-		types = append(types, cat([]byte{0x60}, vec(split8(bytes.Repeat([]byte{0x7f}, params))...), vec(split8(result)...)))
+	typ := func(params, result []byte) []byte {
+		types = append(types, cat([]byte{0x60}, vec(split8(params)...), vec(split8(result)...)))
 		return leb(uint32(len(types) - 1))
 	}
 	for _, i := range a.imports {
@@ -111,7 +112,7 @@ func (a *asm) bytes() []byte {
 		if name != a.skip {
 			exports = append(exports, cat(str(name), []byte{0}, leb(uint32(len(imports)+len(funcs)))))
 		}
-		funcs = append(funcs, typ(params, result))
+		funcs = append(funcs, typ(i32s(params), result))
 		b := cat([]byte{0}, body, []byte{0x0b})
 		code = append(code, cat(leb(uint32(len(b))), b))
 	}
@@ -123,8 +124,10 @@ func (a *asm) bytes() []byte {
 	add("allocate", 1, one, allocate)
 	add("deallocate", 1, nil, nil)
 	add("interface_version_8", 0, nil, nil)
-	for _, e := range []Entry{Instantiate, Execute, Query} {
-		add(string(e), e.params(), one, a.entries[e])
+	for _, e := range entries() {
+		if a.entries[e] != nil {
+			add(string(e), e.params(), one, a.entries[e])
+		}
 	}
 	if a.init != nil {
 		add("_initialize", 0, nil, a.init)

@@ -48,18 +48,18 @@ func TestRefusedCode(t *testing.T) {
 func TestRefusedImports(t *testing.T) {
 	e := newEngine(t, Config{})
 	a := &asm{imports: []asmImport{
-		{"env", "db_read", 1, []byte{0x7f}},
-		{"env", "gettimeofday", 0, nil},
-		{"wasi_snapshot_preview1", "sock_open", 3, []byte{0x7f}},
-		{"wasi_snapshot_preview1", "random_get", 2, []byte{0x7f}},
-		{"other", "db_read", 1, nil},
+		{"env", "db_read", i32s(1), []byte{0x7f}},
+		{"env", "gettimeofday", i32s(0), nil},
+		{"wasi_snapshot_preview1", "sock_open", i32s(3), []byte{0x7f}},
+		{"wasi_snapshot_preview1", "random_get", i32s(2), []byte{0x7f}},
+		{"other", "db_read", i32s(1), nil},
 	}}
 	_, err := e.Compile(context.Background(), a.bytes())
 	want := "code refused: imports what is not offered here: env.gettimeofday, other.db_read, wasi_snapshot_preview1.sock_open"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	a = &asm{imports: []asmImport{{"env", "db_read", 2, []byte{0x7f}}}}
+	a = &asm{imports: []asmImport{{"env", "db_read", i32s(2), []byte{0x7f}}}}
 	_, err = e.Compile(context.Background(), a.bytes())
 	if err == nil || !strings.Contains(err.Error(), "imports env.db_read with another signature") {
 		t.Errorf("got %v", err)

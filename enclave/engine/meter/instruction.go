@@ -180,6 +180,7 @@ func (m *module) memoryOp(op, at int) {
 		p.push(i32)
 		return
 	case opMemoryGrow:
+		m.cost(Host) // it leaves the guest, also where it gives nothing
 		p.pop(i32)
 		p.push(i32)
 		if !p.dead() {

@@ -17,7 +17,7 @@ const (
 	Switch                // br_table
 	Call                  // a function of the module
 	Indirect              // call_indirect
-	Host                  // a call into the host, before what the host itself charges
+	Host                  // a call into the host, before what the host itself charges; memory.grow likewise
 	GrowPage              // memory.grow, for each page it adds
 	BulkUnit              // memory.copy and memory.fill, for each BulkSize bytes or part
 

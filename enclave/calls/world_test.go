@@ -21,7 +21,7 @@ import (
 // world is a cluster with scripted contracts, alice's, in it.
 type world struct {
 	gas   uint64 // of each input
-	t     *testing.T
+	t     testing.TB
 	world World
 	ed    *state.Editor
 	code  []byte
@@ -35,7 +35,7 @@ var (
 	errLack = errors.New("the code is not here yet")
 )
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	ctx := context.Background()
 	e, err := engine.New(ctx, engine.Config{})

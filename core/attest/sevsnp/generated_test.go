@@ -292,6 +292,25 @@ func TestMissingCRLIsAWarning(t *testing.T) {
 	}
 }
 
+// A development network believes its own ARK besides AMD's.
+func TestTwoRootsOfALine(t *testing.T) {
+	m := sevsnptest.New(sevsnp.Genoa)
+	m.SendMid = true
+	e := made(t, m)
+	own := e.Options.Roots[0]
+	own.ASK, own.ASVK = nil, nil
+	for _, roots := range [][]sevsnp.Root{append(sevsnp.AMD(), own), append([]sevsnp.Root{own}, sevsnp.AMD()...)} {
+		e.Options.Roots = roots
+		if _, err := verify(e); err != nil {
+			t.Error(err)
+		}
+	}
+	e.Options.Roots = sevsnp.AMD()
+	if _, err := verify(e); err == nil {
+		t.Error("AMD vouches for a key of ours")
+	}
+}
+
 func TestValidityIsTheNarrowest(t *testing.T) {
 	m := sevsnptest.New(sevsnp.Genoa)
 	c, err := verify(made(t, m))

@@ -27,6 +27,7 @@ LIGHT    := ./core/... ./enclave/... ./client/... ./offchain/... ./devnet/... ./
 FUZZTIME ?= 10s
 BIDS     ?=
 B        ?=
+ROUNDS   ?= 21
 
 say = @printf '  \033[1m%-6s\033[0m %s\n' "$(1)" "$(2)"
 
@@ -113,8 +114,9 @@ lint: ## gofmt, go vet, staticcheck
 	@GOFLAGS=-trimpath bin/tools/staticcheck $(LIGHT)
 
 .PHONY: bench
-bench: build ## measure: one line a figure, name value unit (B=prefix runs part)
+bench: build ## measure: one line a figure, name value unit (B=prefix runs part; beside wasmvm needs gcc)
 	@PHALA_BIN='$(CURDIR)/bin' $(GO) run -trimpath ./test/bench -only '$(B)'
+	@cd bench && CGO_ENABLED=1 GOWORK=off $(GO) run -trimpath . -only '$(B)' -rounds $(ROUNDS)
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each (default 10s)

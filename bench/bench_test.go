@@ -56,6 +56,17 @@ func TestBothDoTheSame(t *testing.T) {
 	}
 }
 
+// TestWorst: of several figures the largest counts, and none is an error.
+func TestWorst(t *testing.T) {
+	const out = "BenchmarkMetering/worst/add-2 1 123 ns/op 12.50 %over\nBenchmarkMetering/worst/load-2 1 99 ns/op -1.5 %over\n"
+	if v, err := worst([]byte(out)); err != nil || v != 12.5 {
+		t.Errorf("%v, %v", v, err)
+	}
+	if _, err := worst([]byte("ok")); err == nil {
+		t.Error("a figure was made of nothing")
+	}
+}
+
 // BenchmarkOurs is for profiles of our side.
 func BenchmarkOurs(b *testing.B) {
 	ctx := context.Background()

@@ -20,9 +20,17 @@ var (
 	hackatom  = binary{wasmd, "x/wasm/keeper/testdata/hackatom.wasm"}
 )
 
-// load reads it out of the module cache, downloading the module if it is not
-// there. The version is that of go.mod, and go.sum has its hash.
 func (b binary) load(ctx context.Context) ([]byte, error) {
+	file, err := b.path(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
+}
+
+// path is where it lies in the module cache, to which the module is downloaded
+// if it is not there. The version is that of go.mod, and go.sum has its hash.
+func (b binary) path(ctx context.Context) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", b.module)
 	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod")
 	out, err := cmd.Output()
@@ -31,9 +39,9 @@ func (b binary) load(ctx context.Context) ([]byte, error) {
 		err = json.Unmarshal(out, &found)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("downloading %s: %w: %s", b.module, err, out)
+		return "", fmt.Errorf("downloading %s: %w: %s", b.module, err, out)
 	}
-	return os.ReadFile(filepath.Join(found.Dir, b.file))
+	return filepath.Join(found.Dir, b.file), nil
 }
 
 // program is a contract in Go, by its folder in the repository.

@@ -12,6 +12,12 @@ func lines(rounds int) []line {
 		against("cw20_transfer_vs_wasmvm", transfer(cw20)),
 		against("cw20_balance_vs_wasmvm", balance(cw20)),
 		against("argon2_vs_wasmvm", argon2()),
+		{"engine/upload_vs_wasmvm", "x", func(ctx context.Context) (float64, error) { return upload(ctx, cw20, rounds) }},
 		{"engine/go_transfer_vs_wasmvm_rust", "x", func(ctx context.Context) (float64, error) { return transfer(goToken).slower(ctx, rounds) }},
+		{"engine/metering_cw20", "%", func(ctx context.Context) (float64, error) { return metering(ctx, "cw20") }},
+		{"engine/metering_worst", "%", func(ctx context.Context) (float64, error) { return metering(ctx, "worst") }},
+		{"engine/idle_rust", "MB", func(ctx context.Context) (float64, error) { return idle(ctx, transfer(cw20)) }},
+		{"engine/idle_go", "MB", func(ctx context.Context) (float64, error) { return idle(ctx, transfer(goToken)) }},
+		{"engine/two_cores", "x", func(ctx context.Context) (float64, error) { return twoCores(ctx, transfer(cw20), rounds) }},
 	}
 }

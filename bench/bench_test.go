@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"maps"
+	"strings"
 	"testing"
 
 	"github.com/phala-go/phala/enclave/engine"
@@ -53,6 +54,43 @@ func TestBothDoTheSame(t *testing.T) {
 		if len(mine) == 0 && name != "argon2" {
 			t.Errorf("%s: no state", name)
 		}
+	}
+}
+
+// TestGoTokenMoves: what the token in Go is timed at is done.
+func TestGoTokenMoves(t *testing.T) {
+	ctx := context.Background()
+	e, err := newEngine(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = e.Close(ctx) }()
+	s := transfer(goToken)
+	code, err := s.ours.load(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := newLocal(ctx, e, code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := store{}
+	if _, err := l.call(engine.Instantiate, s.init, state); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := l.call(s.entry, s.msg, state); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := map[string]string{}
+	for k, v := range state {
+		if i := strings.Index(k, "balances"); i >= 0 {
+			found[k[i+len("balances"):]] = string(v)
+		}
+	}
+	if found[account("bob")] != `"2"` || found[account("alice")] != `"999999999999998"` {
+		t.Errorf("the balances are %v", found)
 	}
 }
 

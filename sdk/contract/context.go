@@ -11,11 +11,23 @@ import (
 // to happen. It is of no use after the call.
 type Context struct {
 	host     Host
-	env      env
+	rawEnv   []byte
+	env      *env // once somebody has asked
 	info     info
 	readOnly bool
 	response response
 	err      error // the first fault in what the contract asked for
+}
+
+// environment is read when it is first asked for: most calls never do.
+func (c *Context) environment() *env {
+	if c.env == nil {
+		c.env = &env{}
+		if err := json.Unmarshal(c.rawEnv, c.env); err != nil {
+			panic(fmt.Sprintf("contract: reading the environment: %v", err))
+		}
+	}
+	return c.env
 }
 
 // Sender is the account or contract that called; empty where nobody did: in a
@@ -26,7 +38,7 @@ func (c *Context) Sender() string { return c.info.Sender }
 // Outside of queries it is the sender.
 func (c *Context) Caller() string {
 	if c.readOnly {
-		return c.env.Caller
+		return c.environment().Caller
 	}
 	return c.info.Sender
 }
@@ -35,16 +47,16 @@ func (c *Context) Caller() string {
 func (c *Context) Funds() []Coin { return c.info.Funds }
 
 // Self is the contract's own address.
-func (c *Context) Self() string { return c.env.Contract.Address }
+func (c *Context) Self() string { return c.environment().Contract.Address }
 
 // Height is the block the call is executed at.
-func (c *Context) Height() uint64 { return c.env.Block.Height }
+func (c *Context) Height() uint64 { return c.environment().Block.Height }
 
 // Time is that block's.
-func (c *Context) Time() time.Time { return time.Unix(0, c.env.Block.Time).UTC() }
+func (c *Context) Time() time.Time { return time.Unix(0, c.environment().Block.Time).UTC() }
 
 // ChainID names the chain.
-func (c *Context) ChainID() string { return c.env.Block.ChainID }
+func (c *Context) ChainID() string { return c.environment().Block.ChainID }
 
 // CheckAddress tells what is wrong with an address.
 func (c *Context) CheckAddress(address string) error { return c.host.CheckAddress(address) }

@@ -117,7 +117,7 @@ func (c Contract) Run(h Host, entry string, env, info, msg []byte) []byte {
 		text := err.Error()
 		out = result{Error: &text}
 	}
-	b, err := json.Marshal(out)
+	b, err := out.encode()
 	if err != nil {
 		panic(fmt.Sprintf("contract: the answer cannot be JSON: %v", err))
 	}
@@ -125,10 +125,10 @@ func (c Contract) Run(h Host, entry string, env, info, msg []byte) []byte {
 }
 
 func (c Contract) run(h Host, entry string, env, info, msg []byte) (any, error) {
-	ctx := &Context{host: h}
-	if err := json.Unmarshal(env, &ctx.env); err != nil {
-		return nil, fmt.Errorf("reading the environment: %w", err)
+	if !json.Valid(env) {
+		return nil, errors.New("reading the environment: it is not JSON")
 	}
+	ctx := &Context{host: h, rawEnv: env}
 	handler := c.Execute
 	switch entry {
 	case "query":
@@ -148,7 +148,7 @@ func (c Contract) run(h Host, entry string, env, info, msg []byte) (any, error) 
 		return nil, fmt.Errorf("this contract has no %s", entry)
 	}
 	if entry == "execute" || entry == "instantiate" {
-		if err := json.Unmarshal(info, &ctx.info); err != nil {
+		if err := decodeInfo(info, &ctx.info); err != nil {
 			return nil, fmt.Errorf("reading the sender: %w", err)
 		}
 	}
@@ -167,7 +167,7 @@ func (c Contract) answer(ctx *Context, msg []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := json.Marshal(answer)
+	b, err := encode(answer)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the answer: %w", err)
 	}

@@ -3,8 +3,8 @@ package contract
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"strings"
 )
@@ -19,10 +19,8 @@ func newDecoder[M any]() func(raw []byte) (M, error) {
 		d := json.NewDecoder(bytes.NewReader(raw))
 		d.DisallowUnknownFields()
 		err := d.Decode(&msg)
-		if err == nil {
-			if _, end := d.Token(); end != io.EOF {
-				err = fmt.Errorf("something follows the message")
-			}
+		if err == nil && len(bytes.Trim(raw[d.InputOffset():], " \t\r\n")) > 0 {
+			err = errors.New("something follows the message")
 		}
 		if err == nil && variants != nil && chosen(reflect.ValueOf(msg)) != 1 {
 			err = fmt.Errorf("want exactly one of %s", strings.Join(variants, ", "))

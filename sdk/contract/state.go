@@ -2,7 +2,6 @@ package contract
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"iter"
 )
@@ -107,7 +106,7 @@ func load[T any](ctx *Context, key []byte) (T, bool) {
 // parse panics on what this contract cannot have written as a T.
 func parse[T any](key, raw []byte) T {
 	var v T
-	if err := json.Unmarshal(raw, &v); err != nil {
+	if err := decode(raw, &v); err != nil {
 		panic(fmt.Sprintf("contract: state under %q is not a %T: %v", key, v, err))
 	}
 	return v
@@ -115,7 +114,7 @@ func parse[T any](key, raw []byte) T {
 
 func save(ctx *Context, key []byte, v any) {
 	ctx.writing()
-	raw, err := json.Marshal(v)
+	raw, err := encode(v)
 	if err != nil {
 		panic(fmt.Sprintf("contract: %T cannot be JSON: %v", v, err))
 	}

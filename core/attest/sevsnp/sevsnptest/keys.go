@@ -91,3 +91,6 @@ func (s *stream) Read(p []byte) (int, error) {
 	}
 	return s.rest.Read(p)
 }
+
+// PrivateKey is the CA's, for tests that need an RSA key which is the same each time.
+func (c CA) PrivateKey() (*rsa.PrivateKey, error) { return c.key() }

@@ -56,9 +56,13 @@ func TestReplier(t *testing.T) {
 
 // reflect does what its owner says, so anything that a contract may ask for is asked through it.
 func TestReflect(t *testing.T) {
-	for _, file := range []string{"reflect.wasm.v1_0", "reflect_1_1.wasm", "reflect_1_5.wasm", "reflect_2_0.wasm"} {
+	for _, c := range []struct{ module, file string }{
+		{wasmd, keeper + "reflect.wasm.v1_0"}, {wasmd, keeper + "reflect_1_1.wasm"}, {wasmd, keeper + "reflect_1_5.wasm"}, {wasmd, keeper + "reflect_2_0.wasm"},
+		{wasmd, "tests/e2e/testdata/reflect_2_2.wasm"}, {wasmd, "x/wasm/types/testdata/reflect.wasm"}, {wasmvm, "testdata/reflect.wasm"}, {former, "testdata/reflect.wasm"},
+	} {
+		file := c.file
 		w := newWorld(t)
-		code := w.upload(wasmd, keeper+file)
+		code := w.upload(c.module, file)
 		owner, friend := account("creator"), account("friend")
 		a := w.made(code, owner, `{}`, "1000")
 		if got := w.query(a, `{"owner":{}}`); !strings.Contains(got, owner) {

@@ -5,6 +5,9 @@ import (
 	"compress/gzip"
 	"context"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -23,7 +26,7 @@ func TestUploads(t *testing.T) {
 		staking  = "requires staking;"
 		both     = "requires staking, stargate;"
 	)
-	done := map[string]bool{}
+	done, listed := map[string]bool{}, map[string]bool{}
 	for _, c := range []struct{ module, file, refusal string }{
 		{wasmd, "benchmarks/testdata/cw1_whitelist.wasm", staking},
 		{wasmd, "benchmarks/testdata/cw20_base.wasm", ""},
@@ -66,6 +69,7 @@ func TestUploads(t *testing.T) {
 		{former, "testdata/queue.wasm", ""},
 		{former, "testdata/reflect.wasm", both},
 	} {
+		listed[c.module+"/"+c.file] = true
 		code := load(t, c.module, c.file)
 		if bytes.HasPrefix(code, []byte{0x1f, 0x8b}) {
 			r, err := gzip.NewReader(bytes.NewReader(code))
@@ -94,4 +98,41 @@ func TestUploads(t *testing.T) {
 		}
 	}
 	t.Logf("%d distinct contracts", len(done))
+	for _, module := range []string{wasmd, wasmvm, former} {
+		for _, file := range binaries(t, module) {
+			if !listed[module+"/"+file] {
+				t.Errorf("%s of %s is not listed", file, module)
+			}
+		}
+	}
+}
+
+// binaries finds every contract in a module, by what its file begins with: WebAssembly, or gzip around it.
+func binaries(t *testing.T, module string) (out []string) {
+	t.Helper()
+	root := folder(t, module)
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		file, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		head := make([]byte, 4)
+		if _, err := io.ReadFull(file, head); err != nil {
+			return nil // shorter than any
+		}
+		name := filepath.ToSlash(strings.TrimPrefix(path, root+string(filepath.Separator)))
+		packed := bytes.HasPrefix(head, []byte{0x1f, 0x8b}) && !strings.Contains(name, "broken_crc") // wasmd's own example of what does not unpack
+		if packed || string(head) == "\x00asm" {
+			out = append(out, name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }

@@ -36,6 +36,15 @@ var folders sync.Map // of modules, by path
 // go.sum has its hash.
 func load(t *testing.T, module, file string) []byte {
 	t.Helper()
+	b, err := os.ReadFile(filepath.Join(folder(t, module), file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func folder(t *testing.T, module string) string {
+	t.Helper()
 	dir, ok := folders.Load(module)
 	if !ok {
 		cmd := exec.Command("go", "mod", "download", "-json", module)
@@ -50,11 +59,7 @@ func load(t *testing.T, module, file string) []byte {
 		}
 		dir, _ = folders.LoadOrStore(module, found.Dir)
 	}
-	b, err := os.ReadFile(filepath.Join(dir.(string), file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return dir.(string)
 }
 
 // world is a cluster in which all that contracts may require is said to be there.
@@ -65,6 +70,7 @@ type world struct {
 	ed     *state.Editor
 	paid   []string
 	index  uint64
+	funds  []engine.Coin // that enter sends along
 }
 
 func account(name string) string {
@@ -193,13 +199,13 @@ func (w *world) asks(addr, msg, want string) {
 }
 
 // enter calls an entry point that nobody but a chain calls, as these contracts' own tests do: what it asks for is looked at,
-// not carried out.
+// not carried out. Whoever made the contract sends it.
 func (w *world) enter(addr string, entry engine.Entry, msg string, info engine.MigrateInfo) (engine.Outcome, error) {
 	w.t.Helper()
 	meta := w.meta(addr)
 	ed := w.ed.Step()
 	out, err := w.engine.Run(context.Background(), w.codes[string(meta.CodeId)], engine.Call{
-		Entry: entry, Msg: []byte(msg), MigrateInfo: info, Store: ed.Space(calls.StorageKey(meta.Address)),
+		Entry: entry, Msg: []byte(msg), Info: &engine.Info{Sender: meta.Creator, Funds: w.funds}, MigrateInfo: info, Store: ed.Space(calls.StorageKey(meta.Address)),
 		Env: engine.Env{ChainID: "phala-test", Height: 12345, TimeNanos: 1571797419879305533, Contract: addr},
 	})
 	if err == nil {

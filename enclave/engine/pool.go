@@ -156,7 +156,9 @@ func (p *pool) leave(ctx context.Context, prog *program, inst *instance) {
 }
 
 // shed lets programs go that were not used for longest, until what is left
-// fits. Those in use stay, and so does the last one.
+// fits. Those in use stay, and so does the last one; of these it then closes
+// the instances that lie idle. What a running call has cannot be taken from it:
+// the caller bounds how many run.
 func (p *pool) shed(ctx context.Context) {
 	for at := p.programs.Back(); at != nil && p.used > p.engine.cfg.MaxRAM; {
 		c := at.Value.(*Contract)
@@ -164,6 +166,19 @@ func (p *pool) shed(ctx context.Context) {
 		if c.program.users == 0 && p.programs.Len() > 1 {
 			_ = p.evict(ctx, c)
 		}
+	}
+	for at := p.programs.Back(); at != nil; at = at.Prev() {
+		p.thin(ctx, at.Value.(*Contract).program)
+	}
+}
+
+// thin closes idle instances until what is left fits.
+func (p *pool) thin(ctx context.Context, prog *program) {
+	for len(prog.idle) > 0 && p.used > p.engine.cfg.MaxRAM {
+		inst := prog.idle[0]
+		prog.idle = prog.idle[1:]
+		p.used -= inst.memory.kept() + overhead
+		_ = inst.close(ctx)
 	}
 }
 

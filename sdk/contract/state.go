@@ -72,9 +72,21 @@ func (m Map[T]) After(ctx *Context, key string) iter.Seq2[string, T] {
 // Backwards visits the map in reverse.
 func (m Map[T]) Backwards(ctx *Context) iter.Seq2[string, T] { return m.walk(ctx, m.prefix, true) }
 
+// Under visits, in order, what has a key that begins so; the keys it gives are
+// whole. Keys made of parts, the first ending in a byte that no part has, are
+// so found by their first part.
+func (m Map[T]) Under(ctx *Context, begin string) iter.Seq2[string, T] {
+	start := m.key(begin)
+	return m.between(ctx, start, above(start), false)
+}
+
 func (m Map[T]) walk(ctx *Context, start []byte, descending bool) iter.Seq2[string, T] {
+	return m.between(ctx, start, above(m.prefix), descending)
+}
+
+func (m Map[T]) between(ctx *Context, start, end []byte, descending bool) iter.Seq2[string, T] {
 	return func(yield func(string, T) bool) {
-		next := ctx.host.Scan(start, above(m.prefix), descending)
+		next := ctx.host.Scan(start, end, descending)
 		for k, raw, ok := next(); ok; k, raw, ok = next() {
 			if !yield(string(k[len(m.prefix):]), parse[T](k, raw)) {
 				return

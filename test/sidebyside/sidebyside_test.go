@@ -21,6 +21,13 @@ func TestBook(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	before := map[string]string{}
+	for _, begin := range []string{"n1", "n", "x", "n\u00ff", ""} {
+		before[begin] = p.Query("", fmt.Sprintf(`{"like":{"name":%q}}`, begin))
+	}
+	if before["n"] != before[""] {
+		t.Errorf("like nothing: %s, like n: %s", before[""], before["n"])
+	}
 	refused := 0
 	for _, msg := range []string{
 		`{"write":{"name":"n0","text":"mine"}}`, `{"write":{"name":""}}`, `{"refuse":{"name":"no: <&> é"}}`, `{"panic":{}}`,
@@ -30,6 +37,11 @@ func TestBook(t *testing.T) {
 	} {
 		if p.Execute(bob, msg) != nil {
 			refused++
+		}
+	}
+	for begin, want := range map[string]string{"n1": `["n1","n10","n11"]`, "x": `[]`, "n\u00ff": `[]`} {
+		if got := before[begin]; got != want {
+			t.Errorf("like %q: %s, want %s", begin, got, want)
 		}
 	}
 	if refused != 10 {

@@ -5,8 +5,10 @@
 package schema
 
 import (
+	"encoding"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,6 +21,10 @@ type API struct {
 	Instantiate, Execute, Query, Migrate, Sudo any
 	Responses                                  map[string]any
 }
+
+// Describer is a type that says itself how it looks as JSON. One that makes its
+// own JSON has to.
+type Describer interface{ JSONSchema() map[string]any }
 
 const draft = "http://json-schema.org/draft-07/schema#"
 
@@ -83,6 +89,11 @@ func of(t reflect.Type, within []reflect.Type) (object, error) {
 	case reflect.TypeFor[json.Number]():
 		return object{"type": "number"}, nil
 	}
+	if t.Kind() != reflect.Pointer { // or its element does
+		if o, err := own(t); o != nil || err != nil {
+			return o, err
+		}
+	}
 	switch t.Kind() {
 	case reflect.Bool:
 		return object{"type": "boolean"}, nil
@@ -110,6 +121,22 @@ func of(t reflect.Type, within []reflect.Type) (object, error) {
 		return structure(t, append(slices.Clone(within), t))
 	}
 	return nil, fmt.Errorf("%s is nothing that messages hold", t)
+}
+
+// own is the description of a type that makes its own JSON: what it says, or a
+// string where it makes text; nil of any other.
+func own(t reflect.Type) (object, error) {
+	is := func(face reflect.Type) bool { return t.Implements(face) || reflect.PointerTo(t).Implements(face) }
+	switch {
+	case is(reflect.TypeFor[Describer]()):
+		d := reflect.New(t).Interface().(Describer)
+		return maps.Clone(d.JSONSchema()), nil
+	case is(reflect.TypeFor[json.Marshaler]()), is(reflect.TypeFor[json.Unmarshaler]()):
+		return nil, fmt.Errorf("%s makes its own JSON: give it a method JSONSchema() map[string]any", t)
+	case is(reflect.TypeFor[encoding.TextMarshaler]()), is(reflect.TypeFor[encoding.TextUnmarshaler]()):
+		return object{"type": "string"}, nil
+	}
+	return nil, nil
 }
 
 // optional is a value or null.

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 type instantiate struct {
@@ -145,5 +147,36 @@ func TestTypes(t *testing.T) {
 		if _, err := Of(API{Execute: struct{ V any }{}, Query: v}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%T: %v, want %q", v, err, want)
 		}
+	}
+}
+
+type amount struct{ units int64 }
+
+func (a amount) MarshalJSON() ([]byte, error) { return json.Marshal(strconv.FormatInt(a.units, 10)) }
+func (amount) JSONSchema() map[string]any {
+	return map[string]any{"type": "string", "pattern": "^[0-9]+$"}
+}
+
+type word struct{ text string }
+
+func (w word) MarshalText() ([]byte, error)     { return []byte(w.text), nil }
+func (w *word) UnmarshalText(text []byte) error { w.text = string(text); return nil }
+
+// TestOwnJSON: a type that makes its own JSON says what it is, or is refused.
+func TestOwnJSON(t *testing.T) {
+	for want, v := range map[string]any{
+		`{"pattern":"^[0-9]+$","type":"string"}`:          amount{},
+		`{"pattern":"^[0-9]+$","type":["string","null"]}`: &amount{},
+		`{"type":"string"}`:                               word{},
+		`{"items":{"type":"string"},"type":"array"}`:      []word{},
+	} {
+		o, err := of(reflect.TypeOf(v), nil)
+		got, _ := json.Marshal(o)
+		if err != nil || string(got) != want {
+			t.Errorf("%T: %s, %v, want %s", v, got, err, want)
+		}
+	}
+	if _, err := Of(API{Execute: struct{ At time.Time }{}}); err == nil || !strings.Contains(err.Error(), "time.Time makes its own JSON") {
+		t.Errorf("a time: %v", err)
 	}
 }

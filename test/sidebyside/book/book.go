@@ -48,6 +48,7 @@ type Ask struct {
 	List *struct{} `json:"list,omitempty"`
 	By   *Name     `json:"by,omitempty"`
 	Key  *Name     `json:"key,omitempty"`
+	Like *Name     `json:"like,omitempty"`
 }
 
 var (
@@ -128,6 +129,12 @@ func query(ctx *contract.Context, a Ask) (any, error) {
 	case a.By != nil:
 		names := []string{}
 		for name := range entries.By(ctx, "owner", a.By.Name) {
+			names = append(names, name)
+		}
+		return names, nil
+	case a.Like != nil:
+		names := []string{}
+		for name := range entries.Under(ctx, a.Like.Name) {
 			names = append(names, name)
 		}
 		return names, nil

@@ -47,6 +47,17 @@ func parseCertificates(what string, raw []byte, most int) ([]*x509.Certificate, 
 
 // issued is nil if parent, a CA, has signed cert with RSA-PSS and SHA-384, which is all that AMD uses.
 func issued(what string, cert, parent *x509.Certificate) error {
+	if err := mayIssue(what, cert, parent); err != nil {
+		return err
+	}
+	if err := parent.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature); err != nil {
+		return claims.Refuse("chain", "signature of "+what, "not made by "+parent.Subject.CommonName, "AMD's signature", "send certificates as AMD's key distribution service gives them")
+	}
+	return nil
+}
+
+// mayIssue is issued but for the signature itself.
+func mayIssue(what string, cert, parent *x509.Certificate) error {
 	if !bytes.Equal(cert.RawIssuer, parent.RawSubject) {
 		return claims.Refuse("chain", what, fmt.Sprintf("issued by %q", cert.Issuer.CommonName), fmt.Sprintf("%q", parent.Subject.CommonName), "send the intermediate that issued the leaf")
 	}
@@ -55,9 +66,6 @@ func issued(what string, cert, parent *x509.Certificate) error {
 	}
 	if cert.SignatureAlgorithm != x509.SHA384WithRSAPSS {
 		return malformed("signature of "+what, cert.SignatureAlgorithm.String(), "RSA-PSS with SHA-384")
-	}
-	if err := parent.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature); err != nil {
-		return claims.Refuse("chain", "signature of "+what, "not made by "+parent.Subject.CommonName, "AMD's signature", "send certificates as AMD's key distribution service gives them")
 	}
 	return nil
 }

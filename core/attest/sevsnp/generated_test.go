@@ -298,7 +298,7 @@ func TestTwoRootsOfALine(t *testing.T) {
 	m.SendMid = true
 	e := made(t, m)
 	own := e.Options.Roots[0]
-	own.ASK, own.ASVK = nil, nil
+	own.ASK, own.ASVK, own.Issued = nil, nil, nil
 	for _, roots := range [][]sevsnp.Root{append(sevsnp.AMD(), own), append([]sevsnp.Root{own}, sevsnp.AMD()...)} {
 		e.Options.Roots = roots
 		if _, err := verify(e); err != nil {

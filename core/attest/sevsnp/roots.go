@@ -9,9 +9,9 @@ import (
 // AMD is AMD's roots for Milan, Genoa and Turin.
 func AMD() []Root {
 	return []Root{
-		{Line: Milan, Key: hash(milanKey), ARK: der(milanARK), ASK: der(milanASK), ASVK: der(milanASVK)},
-		{Line: Genoa, Key: hash(genoaKey), ARK: der(genoaARK), ASK: der(genoaASK), ASVK: der(genoaASVK)},
-		{Line: Turin, Key: hash(turinKey), ARK: der(turinARK), ASK: der(turinASK), ASVK: der(turinASVK)},
+		{Line: Milan, Key: hash(milanKey), ARK: der(milanARK), ASK: der(milanASK), ASVK: der(milanASVK), Issued: [][32]byte{hash(milanASKHash), hash(milanASVKHash)}},
+		{Line: Genoa, Key: hash(genoaKey), ARK: der(genoaARK), ASK: der(genoaASK), ASVK: der(genoaASVK), Issued: [][32]byte{hash(genoaASKHash), hash(genoaASVKHash)}},
+		{Line: Turin, Key: hash(turinKey), ARK: der(turinARK), ASK: der(turinASK), ASVK: der(turinASVK), Issued: [][32]byte{hash(turinASKHash), hash(turinASVKHash)}},
 	}
 }
 

@@ -2,7 +2,9 @@ package sevsnp
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/x509"
+	"slices"
 	"testing"
 	"time"
 )
@@ -29,6 +31,9 @@ func TestRootsOfAMD(t *testing.T) {
 			}
 			if err := issued(mid.Subject.CommonName, mid, ark); err != nil {
 				t.Error(err)
+			}
+			if !slices.Contains(r.Issued, sha256.Sum256(mid.Raw)) || len(r.Issued) != 2 {
+				t.Errorf("%s: the hash of its certificate is not the constant's", mid.Subject.CommonName)
 			}
 			if mid.Subject.CommonName != intermediateName(r.Line, kind) || now.Before(mid.NotBefore) || now.After(mid.NotAfter) {
 				t.Errorf("%s until %s", mid.Subject.CommonName, mid.NotAfter)

@@ -25,24 +25,25 @@ type certified struct {
 func (m Machine) certify() (certified, error) {
 	out := certified{root: sevsnp.Root{Line: m.Line}}
 	line := string(m.Line)
-	ark, err := authority(ARK, "ARK-"+line, SerialARK, m.Root, nil, x509.KeyUsageCertSign|x509.KeyUsageCRLSign)
+	ark, err := m.authority(ARK, "ARK-"+line, SerialARK, m.Root, nil, x509.KeyUsageCertSign|x509.KeyUsageCRLSign)
 	if err != nil {
 		return out, err
 	}
-	ask, err := authority(ASK, "SEV-"+line, SerialMid, m.Mid, ark, x509.KeyUsageCertSign)
+	ask, err := m.authority(ASK, "SEV-"+line, SerialMid, m.Mid, ark, x509.KeyUsageCertSign)
 	if err != nil {
 		return out, err
 	}
-	asvk, err := authority(ASVK, "SEV-VLEK-"+line, SerialMid, m.Mid, ark, x509.KeyUsageCertSign)
+	asvk, err := m.authority(ASVK, "SEV-VLEK-"+line, SerialMid, m.Mid, ark, x509.KeyUsageCertSign)
 	if err != nil {
 		return out, err
 	}
 	out.root.Key = sha256.Sum256(ark.RawSubjectPublicKeyInfo)
 	out.root.ARK, out.root.ASK, out.root.ASVK = ark.Raw, ask.Raw, asvk.Raw
+	out.root.Issued = [][32]byte{sha256.Sum256(ask.Raw), sha256.Sum256(asvk.Raw)}
 	if out.leaf, err = m.leaf(ask, asvk); err != nil || m.CRL == nil {
 		return out, err
 	}
-	out.crl, err = m.CRL.make(ark)
+	out.crl, err = m.CRL.make(ark, m.ca(m.CRL.SignedBy))
 	return out, err
 }
 
@@ -54,8 +55,8 @@ func name(cn string) pkix.Name {
 }
 
 // authority makes the certificate of a CA; without a parent it is signed by itself.
-func authority(c CA, cn string, n int64, p Period, parent *x509.Certificate, usage x509.KeyUsage) (*x509.Certificate, error) {
-	key, err := c.key()
+func (m Machine) authority(c CA, cn string, n int64, p Period, parent *x509.Certificate, usage x509.KeyUsage) (*x509.Certificate, error) {
+	key, err := m.ca(c).key()
 	if err != nil {
 		return nil, err
 	}
@@ -63,11 +64,10 @@ func authority(c CA, cn string, n int64, p Period, parent *x509.Certificate, usa
 		SerialNumber: serial(n), Subject: name(cn), NotBefore: p.From, NotAfter: p.To, SignatureAlgorithm: x509.SHA384WithRSAPSS,
 		KeyUsage: usage, BasicConstraintsValid: true, IsCA: true, SubjectKeyId: []byte(cn),
 	}
-	by := ARK
 	if parent == nil {
-		parent, by = t, c
+		parent = t
 	}
-	raw, err := create(t, parent, &key.PublicKey, by)
+	raw, err := create(t, parent, &key.PublicKey, m.ca(ARK))
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func (m Machine) leaf(ask, asvk *x509.Certificate) ([]byte, error) {
 	return create(&x509.Certificate{
 		SerialNumber: serial(m.Cert.Serial), Subject: name("SEV-" + kind.String()), NotBefore: m.Cert.From, NotAfter: m.Cert.To,
 		SignatureAlgorithm: x509.SHA384WithRSAPSS, ExtraExtensions: m.extensions(kind),
-	}, &issuer, &key.PublicKey, by)
+	}, &issuer, &key.PublicKey, m.ca(by))
 }
 
 // extensions are AMD's.
@@ -179,8 +179,8 @@ func number(v uint8) []byte {
 func text(s string) []byte { return append([]byte{22, byte(len(s))}, s...) }
 
 // make makes the list.
-func (c *CRL) make(ark *x509.Certificate) ([]byte, error) {
-	key, err := c.SignedBy.key()
+func (c *CRL) make(ark *x509.Certificate, by CA) ([]byte, error) {
+	key, err := by.key()
 	if err != nil {
 		return nil, err
 	}

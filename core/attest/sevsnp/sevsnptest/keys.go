@@ -21,9 +21,19 @@ const (
 	ASK
 	ASVK
 	Stranger
+	largeARK
+	largeASK
 )
 
-// primes are the two factors of each CA's RSA key of 2048 bits, base64: making such keys is slow, and they have to be the same each time.
+// ca is the authority that the machine's certificates are signed by in the place of c.
+func (m Machine) ca(c CA) CA {
+	if m.FullSize && c <= ASK {
+		return largeARK + c
+	}
+	return c
+}
+
+// primes are the two factors of each CA's RSA key of 2048 bits, or 4096 for the large ones, in base64: making such keys is slow, and they have to be the same each time.
 var primes = [...][2]string{
 	{ // ARK
 		"5k8P4lOMCebri5ZT9iJrILhgG4acLA21QNCrDqVoMqLBZQnUtbL44tBvQuJNsuUYXm8z+bU1vhAxdJVnNMJLDOUq4SZeuRbbI+9ilevYXFOI8Od/xbJNtU0aVR/pw+1RNF+MFJiTTflQWafAaSu60AQ6ri+xcZvkmIGqFKUkpxM=",
@@ -40,6 +50,14 @@ var primes = [...][2]string{
 	{ // stranger
 		"0TlTFR84p7CxA3JJbg0JppCi3n8wHo2bSZTe9SSeCk3peswvhciMpYdcGXJepWZopkVhR+1aW42RtLsI9kbIqs3MmGrmR/Gysr2UZLYE6I5y/9jNDOjjtaEC8eDP+MklABFovGuFmg0VBpdLIbLfSa5EY+sy5C4KYqnUOZzbdIU=",
 		"6p5KK9r7z6ReidUBDQ/eAMDTS/d+U4YfVzl1oMwrCyO9tMREhWEcvClIFUneZw6OfPYUM7syuu/ZesQkOe3fNuJZlaON73hjMseG/awZuy2GAeLesetWFXSKtDyZfLHkZMNo50TtBtek+I2U+a/t2cW2SsETkXClkUtt1nYzCec=",
+	},
+	{ // large ARK
+		"ypOCdkmVyBwTaWVUlTiLG+a/7mXBITYccvBYh1iwmCDv6IBcE8M0ECDh+Rw84t1AoZF48moH6dwm8O9rGTnN3hUsjs+C2K5sgNw1i5i3kQlzOnu3S8P50bTJa33wI+pYHP1q++FfZ2mTQdDn47wI/3tnTIvTNsj+W0V+lmXTgFdjH6KIe/cDHQBqxY1s2TQ0iLV6El7bbSpLZp3dOUqKzF3hz3a+8bp+ygbzwBbtb7euETCUJaaCTWw+bARYoB+tM8FT5FgigOt/CQszsf+SjgmwWW6X8VS5isr2BW8bc/e0XoyXArWQfPv6pUcckgb/ox+K2NER2l09AZEbpkrGtQ==",
+		"vHQ6711ujxJltV0kUoNFT2QgRirpePSqPIqAti+mUVk/2/1LV+SSjHAZPDMa/z5cvH3SwbYIsVXbgdzebNwi85RWDeotsmasGAlDE1UmSWmQwSDPlt8pyHzn0U4+UymDqgq1FmmWcC4YzuI5WeukqET193p+84fnjAQW/GZzajiXplLaxp4Yo87o7/wFwkrybWM2H+m56cX8pbbiPtO1O3Vbs5G6KaiMyqKlEeHsMQCzkfyTQk6YwTmiYi7ghvuIEhLMcorCem0n01UKRx5K0AiA25S/SEgMizg5jnjEdmCsSM9Q0hPyFOBnNL304xaOozpql9HuqmdXMIo/XbNLrQ==",
+	},
+	{ // large ASK
+		"9eWD9CcfzJ6FL2/vHHTTkclG4liGt8gTWSqju8B1mARMhsst56pwzv29M69SX7BD/rFThVdL4xWzxMRASPRSZKMBZsLUat2N3oTccJ8tkxcYr5c570s2thPbkq67ztj/3an9DjwuN7+IZ+Gl/JUkHv+tmmdRbB9i3eIEV5K9tKFr7DeWevVsJRdnxWYAUp+NKKcCL/aUOr/WXnUgKIWBIOFqLzdHJLshREtg+TYBB7rzFZws5EXaROJDpgvdnpZWqTZP2MNkgYrD6PooWvHoE5QnJgCXcCB1yjm9lqvQ3mp3d9OjtffePREKkQC+3gTF0rdetlF8+WRjrV/S2jFQbQ==",
+		"9djIszp3X7HbwbT9A9oylgIDUfeDC/T7IXtbtkI2WU193YpezGc3HqKbYWsQe/zkrpbXoTPoIvxVysTKMJzTNLDlF6ADRT/pdNRjpNNQds/shQXugcdg960ZSgGUF36TrpthUhVkC+SSOuvPGlhIzS9XqKdbC/i+439KE9DC/Tde6mq7/0VR5tPKrU0uuIEHhnnK65f1C5GD2C06L5MNLSVPNtXK2qaUZFImOb6GBOvmVZY+6HuxPPeanw09dN3HDweAC1ZXkSpMiMbLYxOaCubsLnav3f3m71s7P92Xt0wyCSKSQEeGgfXKEc4n9WzF6BeJ2W3UFburkKC0IqmbKQ==",
 	},
 }
 

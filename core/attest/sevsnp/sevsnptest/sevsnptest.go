@@ -40,6 +40,8 @@ type Machine struct {
 	Edit, EditSigned func(report []byte)
 	// Signer names the key that signs the report, if it is not the leaf's.
 	Signer string
+	// FullSize gives ARK and ASK keys of 4096 bits, as AMD's are, for measurements; 2048 are faster.
+	FullSize bool
 	// SendMid puts the intermediate into the collateral instead of leaving it to the options.
 	SendMid bool
 }

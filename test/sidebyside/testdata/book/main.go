@@ -1,4 +1,4 @@
-// Command wasm is the book as a contract.
+// Command book is the book as a contract.
 package main
 
 import (

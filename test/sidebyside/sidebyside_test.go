@@ -12,7 +12,7 @@ import (
 
 // TestBook makes the same calls natively and in the engine.
 func TestBook(t *testing.T) {
-	p := New(t, book.Program, gocontract.Build(t, "testdata/book"))
+	p := New(t, book.Program, gocontract.Build(t, "book/contract"))
 	alice, bob := contracttest.Address("alice"), contracttest.Address("bob")
 	p.Instantiate(alice, `{}`)
 	for i := range 12 {

@@ -1,4 +1,4 @@
-// Command book is the book as a contract.
+// Command contract is the book as a contract.
 package main
 
 import (

@@ -251,7 +251,9 @@ func FuzzVerify(f *testing.F) {
 }
 
 func BenchmarkVerify(b *testing.B) {
-	e := made(b, azuretest.New())
+	m := azuretest.New()
+	m.SNP.FullSize = true
+	e := made(b, m)
 	for b.Loop() {
 		if _, err := azure.Verify(e.Quote, e.Collateral, e.Options); err != nil {
 			b.Fatal(err)

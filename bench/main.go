@@ -21,7 +21,7 @@ import (
 type line struct {
 	name    string
 	unit    string
-	measure func(ctx context.Context) (float64, error)
+	measure func(ctx context.Context) (figure, error)
 }
 
 func main() {
@@ -50,7 +50,10 @@ func run(ctx context.Context, only string, rounds int) error {
 		if err != nil {
 			return fmt.Errorf("measuring %s: %w", l.name, err)
 		}
-		fmt.Printf("%s %.3g %s\n", l.name, v, l.unit)
+		fmt.Printf("%s %.3g %s\n", l.name, v.value, l.unit)
+		if v.ours > 0 {
+			fmt.Printf("%s/ours %.4g us\n%s/theirs %.4g us\n", l.name, v.ours/1000, l.name, v.theirs/1000)
+		}
 	}
 	return nil
 }

@@ -23,28 +23,36 @@ func median(v []float64) float64 {
 	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }
 
+// inverse makes ours over theirs of theirs over ours.
+func (f figure) inverse() figure { f.value = 1 / f.value; return f }
+
 // turn is for how long one side works before it is the other's turn.
 const turn = 40 * time.Millisecond
 
-// ratio is the CPU time of one call of a over one of b: the median over rounds
-// of both, so that what else the machine does meets both alike. Garbage is
-// collected in the turn of who made it.
-func ratio(ctx context.Context, rounds int, a, b func() error) (float64, error) {
-	var all []float64
+// figure is what a measurement gives: in a comparison with both sides' CPU time
+// of one call, in nanoseconds, else without.
+type figure struct{ value, ours, theirs float64 }
+
+// compare gives the CPU time of one call of theirs over one of ours: the median
+// over rounds of both, so that what else the machine does meets both alike.
+// Garbage is collected in the turn of who made it.
+func compare(ctx context.Context, rounds int, ours, theirs func() error) (figure, error) {
+	var ratios, mine, other []float64
 	for round := range rounds + 1 {
 		var cost [2]float64
-		for i, f := range []func() error{a, b} {
+		for i, f := range []func() error{ours, theirs} {
 			c, err := costOf(ctx, f)
 			if err != nil {
-				return 0, err
+				return figure{}, err
 			}
 			cost[i] = c
 		}
 		if round > 0 { // the first one warms
-			all = append(all, cost[0]/cost[1])
+			ratios = append(ratios, cost[1]/cost[0])
+			mine, other = append(mine, cost[0]), append(other, cost[1])
 		}
 	}
-	return median(all), nil
+	return figure{median(ratios), median(mine), median(other)}, nil
 }
 
 // costOf is the CPU time of one call, in nanoseconds.

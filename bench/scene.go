@@ -93,17 +93,17 @@ func (s scene) start(c contract) (func() error, error) {
 }
 
 // faster is how many times the CPU time of ours theirs takes.
-func (s scene) faster(ctx context.Context, rounds int) (float64, error) {
+func (s scene) faster(ctx context.Context, rounds int) (figure, error) {
 	p, err := s.set(ctx)
 	if err != nil {
-		return 0, err
+		return figure{}, err
 	}
 	defer p.close()
-	return ratio(ctx, rounds, p.theirs, p.ours)
+	return compare(ctx, rounds, p.ours, p.theirs)
 }
 
 // slower is how many times the CPU time of theirs ours takes.
-func (s scene) slower(ctx context.Context, rounds int) (float64, error) {
-	v, err := s.faster(ctx, rounds)
-	return 1 / v, err
+func (s scene) slower(ctx context.Context, rounds int) (figure, error) {
+	f, err := s.faster(ctx, rounds)
+	return f.inverse(), err
 }

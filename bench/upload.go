@@ -8,19 +8,19 @@ import (
 // upload is how many times the CPU time of theirs ours takes to accept code:
 // to check it, meter it and compile it, and here also to initialise it. Both
 // sides forget the code after each time, so that it is new to them again.
-func upload(ctx context.Context, from source, rounds int) (float64, error) {
+func upload(ctx context.Context, from source, rounds int) (figure, error) {
 	code, err := from.load(ctx)
 	if err != nil {
-		return 0, err
+		return figure{}, err
 	}
 	e, err := newEngine(ctx)
 	if err != nil {
-		return 0, err
+		return figure{}, err
 	}
 	defer func() { _ = e.Close(context.Background()) }()
 	vm, stop, err := newVM()
 	if err != nil {
-		return 0, err
+		return figure{}, err
 	}
 	defer stop()
 	ours := func() error {
@@ -37,5 +37,6 @@ func upload(ctx context.Context, from source, rounds int) (float64, error) {
 		}
 		return vm.RemoveCode(sum)
 	}
-	return ratio(ctx, rounds, ours, theirs)
+	f, err := compare(ctx, rounds, ours, theirs)
+	return f.inverse(), err
 }

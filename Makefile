@@ -116,6 +116,10 @@ lint: ## gofmt, go vet, staticcheck
 .PHONY: bench
 bench: build ## measure: one line a figure, name value unit (B=prefix runs part; beside wasmvm needs gcc)
 	@PHALA_BIN='$(CURDIR)/bin' $(GO) run -trimpath ./test/bench -only '$(B)'
+	@$(MAKE) bench-engine
+
+.PHONY: bench-engine
+bench-engine: ## the contract engine beside wasmvm alone (needs gcc; ROUNDS=5 is shorter)
 	@cd bench && CGO_ENABLED=1 GOWORK=off $(GO) run -trimpath . -only '$(B)' -rounds $(ROUNDS)
 
 .PHONY: fuzz

@@ -4,6 +4,7 @@ go 1.26.5
 
 require (
 	github.com/google/go-sev-guest v0.15.0
+	github.com/google/go-tdx-guest v0.3.2-0.20260305110651-91f9a52f36c7
 	github.com/phala-go/phala v0.0.0
 )
 

@@ -18,6 +18,9 @@ type pki struct {
 	made map[Role]*x509.Certificate
 }
 
+// ListURL is where all certificates say that their issuers' lists are; nothing is there.
+const ListURL = "https://lists.invalid/list.der"
+
 const day = 24 * time.Hour
 
 // key is the key of that name, the same each time.
@@ -72,8 +75,10 @@ func (p *pki) certify() error {
 			SerialNumber: serial(p.m.Seed + string(c.role)), NotBefore: p.m.At.Add(c.from), NotAfter: p.m.At.Add(c.to),
 			Subject:  pkix.Name{CommonName: c.name, Organization: []string{"Intel Corporation"}, Locality: []string{"Santa Clara"}, Province: []string{"CA"}, Country: []string{"US"}},
 			KeyUsage: c.usage, BasicConstraintsValid: true, IsCA: c.usage == ca, MaxPathLen: c.path, MaxPathLenZero: c.path == 0,
-			SignatureAlgorithm: x509.ECDSAWithSHA256, ExtraExtensions: c.extra,
+			SignatureAlgorithm: x509.ECDSAWithSHA256, ExtraExtensions: c.extra, CRLDistributionPoints: []string{ListURL},
 		}
+		id := sha256.Sum256([]byte("dcaptest key id\x00" + p.m.Seed + string(c.role)))
+		t.SubjectKeyId = id[:20]
 		if c.role == PCK {
 			t.SerialNumber = serial(p.m.Seed + p.m.Chip)
 		}

@@ -14,6 +14,8 @@ import (
 	"github.com/phala-go/phala/client"
 	"github.com/phala-go/phala/client/keys"
 	"github.com/phala-go/phala/client/node"
+	"github.com/phala-go/phala/cmd/phala/internal/attest"
+	"github.com/phala-go/phala/core/attest/evidencefile"
 	"github.com/phala-go/phala/core/permit"
 	"github.com/phala-go/phala/devnet"
 )
@@ -86,6 +88,8 @@ func classify(err error) (code string, exit int, next string) {
 	var n net.Error
 	var file *fs.PathError
 	var died *devnet.Died
+	var refused *attest.Refused
+	var unknown *evidencefile.Unknown
 	switch {
 	case errors.As(err, &u):
 		return "usage", exitUsage, "phala help shows the commands, phala help COMMAND its flags"
@@ -97,6 +101,12 @@ func classify(err error) (code string, exit int, next string) {
 		return "tx-rejected", exitRejected, "nothing was spent; correct it and try again"
 	case errors.As(err, &tx):
 		return "tx-failed", exitTxFailed, "the chain says why above; the same transaction would fail again"
+	case errors.As(err, &refused):
+		return "evidence-refused", exitDenied, "each reason says what to do; phala attest status FILE says what is short"
+	case errors.As(err, &unknown):
+		return "not-evidence", exitError, "name a quote, report, document or log as the machine gave it, or a recorded case in JSON"
+	case errors.Is(err, attest.ErrAbsent):
+		return "not-found", exitNotFound, "phala cluster show lists the workers of a cluster"
 	case errors.As(err, &died):
 		return "program-died", exitError, "its log says why"
 	case errors.Is(err, keys.ErrNotFound):

@@ -12,7 +12,7 @@ import (
 	"github.com/phala-go/phala/core/wire"
 )
 
-// tpmJSON is a quote as tools for vTPMs write it. The signature is RSASSA's bare bytes, pcrs are all 24 of the SHA-256 bank.
+// tpmJSON is a quote as tools for vTPMs write it. The signature is a TPMT_SIGNATURE or RSASSA's bare bytes, pcrs are all 24 of the SHA-256 bank.
 type tpmJSON struct {
 	Message   blob   `json:"message"`
 	Signature blob   `json:"signature"`
@@ -39,6 +39,24 @@ func readTPMJSON(b []byte, _ members) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	return &File{Evidence: tpmEvidence(q)}, nil
+}
+
+// readTPMEvidence reads what a guest with a TPM of its own sends: a quote, and a key that comes along with it.
+func readTPMEvidence(_ []byte, m members) (*File, error) {
+	var t tpmJSON
+	var key blob
+	if err := decode(m["tpm_quote"], "TPM quote", &t); err != nil {
+		return nil, err
+	}
+	if err := decode(m["ak_public"], "AK", &key); err != nil {
+		return nil, err
+	}
+	q, err := t.quote()
+	if err != nil {
+		return nil, err
+	}
+	q.AkPublic = unsized(key)
 	return &File{Evidence: tpmEvidence(q)}, nil
 }
 

@@ -99,6 +99,7 @@ func shapes() []shape {
 		{"recorded case", []string{"quote_hex"}, readCase},
 		{"dstack quote", []string{"quote", "event_log"}, readDstack},
 		{"Azure evidence", []string{"hcl_report", "tpm_quote"}, readAzure},
+		{"TPM evidence", []string{"ak_public", "tpm_quote"}, readTPMEvidence},
 		{"Azure evidence of old", []string{"report", "quote"}, readAzureOld},
 		{"TPM quote (JSON)", []string{"message", "signature", "pcrs"}, readTPMJSON},
 		{"worker's evidence (JSON)", []string{"identity", "evidence"}, readWorkerJSON},

@@ -39,6 +39,9 @@ func unsized(b []byte) []byte {
 // rsassa puts the bytes of an RSASSA signature with SHA-256 into a TPMT_SIGNATURE, where a file has them bare.
 func rsassa(sig []byte) []byte {
 	b := []byte{0x00, 0x14, 0x00, 0x0b}
+	if bytes.HasPrefix(sig, b) && len(sig) > 6 && int(binary.BigEndian.Uint16(sig[4:])) == len(sig)-6 {
+		return sig
+	}
 	b = binary.BigEndian.AppendUint16(b, uint16(len(sig)))
 	return append(b, sig...)
 }

@@ -28,16 +28,13 @@ func checkCRL(der []byte, ark *x509.Certificate, certs []*x509.Certificate, now 
 		ark.CheckSignature(list.SignatureAlgorithm, list.RawTBSRevocationList, list.Signature) != nil {
 		return claims.Refuse("crl", "signature", "not made by "+ark.Subject.CommonName, "AMD's signature, RSA-PSS with SHA-384", "send the CRL as AMD's key distribution service gives it")
 	}
-	if list.NextUpdate.IsZero() {
-		return malformed("CRL", "without nextUpdate", "a date")
+	if err := whole(list); err != nil {
+		return err
 	}
 	if err := inForce("CRL", list.ThisUpdate, list.NextUpdate, now); err != nil {
 		return err
 	}
 	out.Within(list.ThisUpdate, list.NextUpdate)
-	if err := whole(list); err != nil {
-		return err
-	}
 	for _, e := range list.RevokedCertificateEntries {
 		for _, c := range certs {
 			if e.SerialNumber.Cmp(c.SerialNumber) == 0 {
@@ -53,8 +50,11 @@ var (
 	oidDelta             = asn1.ObjectIdentifier{2, 5, 29, 27}
 )
 
-// whole is nil if the list speaks of all certificates: it is no delta, is not limited to some, and says nothing critical that is unknown.
+// whole is nil if the list says until when it holds and speaks of all certificates: it is no delta, is not limited to some, and says nothing critical that is unknown.
 func whole(list *x509.RevocationList) error {
+	if list.NextUpdate.IsZero() {
+		return malformed("CRL", "without nextUpdate", "a date")
+	}
 	bad := func(x pkix.Extension) bool {
 		if x.Id.Equal(oidDelta) {
 			return true
@@ -76,10 +76,15 @@ func whole(list *x509.RevocationList) error {
 	return nil
 }
 
-// unlimited is whether an issuing distribution point (RFC 5280, 5.2.5) names nothing but a place.
+// unlimited is whether an issuing distribution point (RFC 5280, 5.2.5) names nothing but a place. It is taken apart by hand, since
+// encoding/asn1 passes over what follows the fields of a struct: there a list says that it covers some certificates only.
 func unlimited(der []byte) bool {
-	var point struct {
-		Place asn1.RawValue `asn1:"optional,tag:0"`
+	var point, place asn1.RawValue
+	if !decodes(der, &point) || point.Class != asn1.ClassUniversal || point.Tag != asn1.TagSequence {
+		return false
 	}
-	return decodes(der, &point)
+	if len(point.Bytes) == 0 {
+		return true
+	}
+	return decodes(point.Bytes, &place) && place.Class == asn1.ClassContextSpecific && place.Tag == 0
 }

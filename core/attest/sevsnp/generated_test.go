@@ -126,6 +126,17 @@ func TestRefusals(t *testing.T) {
 		{name: "ASVK sent for a VCEK", code: "chain", after: func(e *sevsnptest.Evidence) { e.Collateral.Intermediate = e.Options.Roots[0].ASVK }},
 		{name: "ARK sent as intermediate", code: "chain", after: func(e *sevsnptest.Evidence) { e.Collateral.Intermediate = e.Options.Roots[0].ARK }},
 		{name: "leaf sent as intermediate", code: "chain", after: func(e *sevsnptest.Evidence) { e.Collateral.Intermediate = e.Collateral.Leaf }},
+		{name: "intermediate signed by nobody", code: "chain", after: func(e *sevsnptest.Evidence) {
+			mid := bytes.Clone(e.Options.Roots[0].ASK)
+			mid[len(mid)-1] ^= 1
+			e.Collateral.Intermediate = mid
+		}},
+		{name: "huge leaf", code: "malformed", after: func(e *sevsnptest.Evidence) { e.Collateral.Leaf = make([]byte, 9<<10) }},
+		{name: "huge CRL", code: "malformed", after: func(e *sevsnptest.Evidence) { e.Collateral.CRL = make([]byte, 33<<10) }},
+		{name: "critical extension", code: "malformed", change: func(m *sevsnptest.Machine) {
+			m.Cert.Critical, m.Cert.AddExtras = true, map[string][]byte{"77": {5, 0}}
+		}},
+		{name: "root that is no certificate", code: "malformed", after: func(e *sevsnptest.Evidence) { e.Options.Roots[0].ARK = []byte{0x30, 0} }},
 		{name: "ASK sent as leaf", code: "malformed", after: func(e *sevsnptest.Evidence) { e.Collateral.Leaf = e.Options.Roots[0].ASK }},
 		{name: "no leaf", code: "missing-certificate", after: func(e *sevsnptest.Evidence) { e.Collateral.Leaf = nil }},
 		{name: "leaf and a byte", code: "malformed", after: func(e *sevsnptest.Evidence) { e.Collateral.Leaf = append(e.Collateral.Leaf, 0) }},

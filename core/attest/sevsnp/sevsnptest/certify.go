@@ -153,7 +153,8 @@ func (m Machine) extensions(kind sevsnp.Key) []pkix.Extension {
 	var out []pkix.Extension
 	for _, id := range slices.Sorted(maps.Keys(values)) {
 		if !m.Cert.Leave[id] {
-			out = append(out, pkix.Extension{Id: below(id), Value: values[id]})
+			_, extra := m.Cert.AddExtras[id]
+			out = append(out, pkix.Extension{Id: below(id), Value: values[id], Critical: extra && m.Cert.Critical})
 		}
 	}
 	return out

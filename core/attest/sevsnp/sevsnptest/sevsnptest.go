@@ -61,6 +61,7 @@ type Leaf struct {
 	Renamed   bool            // Key counts
 	Leave     map[string]bool // extensions to leave away, below AMD's arc ("3.8")
 	AddExtras map[string][]byte
+	Critical  bool // AddExtras are
 }
 
 // Period is when a certificate or list is in force.

@@ -4,6 +4,8 @@ import (
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	"github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
 	"github.com/hdevalence/ed25519consensus"
+
+	"github.com/phala-go/phala/enclave/engine/meter"
 )
 
 // Answers of the verification functions, as CosmWasm numbers them.
@@ -20,6 +22,7 @@ const (
 	maxEd25519Batch    = 256
 	signatureBytes     = 64
 	ed25519PublicBytes = 32
+	hashedPerEd25519   = 32 << 10 // bytes hashed that take as long as one verification
 )
 
 // readAll reads several regions, each with its limit.
@@ -104,6 +107,9 @@ func ed25519Verify(f *frame, a args) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := f.spend(meter.Ed25519, len(in[0])/hashedPerEd25519); err != nil {
+		return 0, err
+	}
 	return verifyEd25519(in[0], in[1], in[2]), nil
 }
 
@@ -131,6 +137,17 @@ func ed25519BatchVerify(f *frame, a args) (uint64, error) {
 		if lists[i], err = split(in[i]); err != nil {
 			return 0, err
 		}
+	}
+	// A message that serves all keys is hashed with each.
+	hashed := 0
+	for _, msg := range lists[0] {
+		hashed += len(msg)
+	}
+	if len(lists[0]) == 1 {
+		hashed *= len(lists[1])
+	}
+	if err := f.spend(meter.Ed25519, hashed/hashedPerEd25519); err != nil {
+		return 0, err
 	}
 	return verifyEd25519Batch(lists[0], lists[1], lists[2]), nil
 }

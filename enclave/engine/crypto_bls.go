@@ -2,6 +2,8 @@ package engine
 
 import (
 	"github.com/cloudflare/circl/ecc/bls12381"
+
+	"github.com/phala-go/phala/enclave/engine/meter"
 )
 
 // Further answers, of the functions on BLS12-381.
@@ -19,6 +21,8 @@ const (
 	maxCurveMessage = 5 << 20
 	maxCurveDST     = 5 << 10
 	hashToCurveSHA2 = 0 // the only hash function there is
+
+	hashedPerCurveHash = 256 << 10 // bytes hashed that take as long as one hash to a curve
 )
 
 // A list of points may be long enough to take seconds, so the clock is looked
@@ -154,6 +158,9 @@ func (f *frame) hashToCurve(a args, hash func(msg, dst []byte) []byte) (uint64, 
 	}
 	if a.ptr(0) != hashToCurveSHA2 {
 		return badHashFunction, nil
+	}
+	if err := f.spend(meter.BLSHash, len(in[0])/hashedPerCurveHash); err != nil {
+		return 0, err
 	}
 	return valid, f.fill(a.ptr(3), hash(in[0], in[1]))
 }

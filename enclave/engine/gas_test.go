@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 
@@ -80,5 +81,43 @@ func TestAllocateMustNotCallBack(t *testing.T) {
 	_, err := run(t, e, c, Execute, memory{"x": []byte("y")})
 	if !errors.As(err, &trap) || trap.Reason != "allocate would have to be called from within itself" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestLongMessages: what is hashed before it is verified is paid for by its
+// length, each time it is hashed.
+func TestLongMessages(t *testing.T) {
+	e := newEngine(t, Config{})
+	gas := func(length uint32, body func(a *asm, message []byte) []byte) int64 {
+		t.Helper()
+		a := &asm{pages: 40}
+		a.entries = map[Entry][]byte{Execute: cat(body(a, forged(a, 1<<20, length, length)), a.say(emptyResponse))}
+		out, err := limited(t, e, a.must(t, e), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return int64(out.GasUsed)
+	}
+	cost := e.table.Cost
+	single := func(a *asm, m []byte) []byte {
+		return drop(cat(m, a.text(string(make([]byte, 64))), a.text(string(make([]byte, 32))), a.call("ed25519_verify")))
+	}
+	if more := gas(128<<10, single) - gas(1, single); more < 4*cost[meter.Ed25519] {
+		t.Errorf("128 KiB verified cost %d more", more)
+	}
+	curve := func(a *asm, m []byte) []byte {
+		return drop(cat(i32const(0), m, a.text("tag"), i32const(a.region(nil, 48)), a.call("bls12_381_hash_to_g1")))
+	}
+	if more := gas(1<<20, curve) - gas(1, curve); more < 4*cost[meter.BLSHash] {
+		t.Errorf("1 MiB hashed to a curve costs %d more", more)
+	}
+	// Eight keys, one message of 128 KiB: its section ends in its length, big endian.
+	batch := func(a *asm, m []byte) []byte {
+		keys := bytes.Repeat(append(make([]byte, 32), 0, 0, 0, 32), 8)
+		signatures := bytes.Repeat(append(make([]byte, 64), 0, 0, 0, 64), 8)
+		return drop(cat(i32const(1<<20+128<<10), i32const(0x200), []byte{0x36, 2, 0}, m, a.text(string(signatures)), a.text(string(keys)), a.call("ed25519_batch_verify")))
+	}
+	if all := gas(128<<10+4, batch); all < (8+8*4)*cost[meter.Ed25519] {
+		t.Errorf("eight verifications of 128 KiB cost %d", all)
 	}
 }

@@ -170,3 +170,32 @@ func TestWrongUse(t *testing.T) {
 		}
 	}
 }
+
+// The default policy by itself: what each kind of claims comes to.
+func TestMakersWord(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind  wire.TeeKind
+		level int
+		debug bool
+		codes string
+		note  string
+	}{
+		"up to date":      {wire.TEE_KIND_TDX, 1, false, "", ""},
+		"out of date":     {wire.TEE_KIND_TDX, 5, false, "", ""},
+		"revoked":         {wire.TEE_KIND_TDX, 0, false, "tcb-status", ""},
+		"debug":           {wire.TEE_KIND_NITRO, 1, true, "debug", ""},
+		"both":            {wire.TEE_KIND_SGX, 0, true, "debug tcb-status", ""},
+		"simulated":       {wire.TEE_KIND_SIMULATED, 0, false, "simulated", ""},
+		"a TPM's own key": {wire.TEE_KIND_TPM, 1, false, "", "nobody vouches"},
+	} {
+		v := &verdict{Level: c.level, Debug: c.debug}
+		v.makersWord(c.kind)
+		var got []string
+		for _, r := range v.Reasons {
+			got = append(got, r.Code)
+		}
+		if strings.Join(got, " ") != c.codes || !strings.Contains(strings.Join(v.notes, " "), c.note) || c.note == "" && len(v.notes) > 0 {
+			t.Errorf("%s: %v, notes %v", name, got, v.notes)
+		}
+	}
+}

@@ -14,10 +14,17 @@ import (
 // TEE is the hardware as the enclave sees it.
 type TEE interface {
 	Kind() wire.TeeKind
+	// Measurement is what a person is shown beside the kind; nil where only the evidence tells.
 	Measurement() []byte
 	// Evidence vouches for 64 bytes of report data. An error means that the hardware does not answer.
 	Evidence(reportData []byte) (*wire.Evidence, error)
 }
+
+// unmeasured is hardware that tells a program nothing of its measurement but within evidence.
+type unmeasured struct{}
+
+// Measurement is nil: the evidence tells.
+func (unmeasured) Measurement() []byte { return nil }
 
 // Simulated is no TEE: it measures its own executable and signs with a public key. Only a chain whose genesis says
 // "development" accepts it.

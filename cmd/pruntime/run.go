@@ -14,7 +14,6 @@ import (
 	"github.com/phala-go/phala/core/wire"
 	"github.com/phala-go/phala/enclave/endpoint"
 	"github.com/phala-go/phala/enclave/runtime"
-	"github.com/phala-go/phala/enclave/tee"
 )
 
 // version is set by the linker; it is part of what evidence vouches for.
@@ -25,7 +24,7 @@ func run(ctx context.Context, args []string) error {
 	home := f.String("home", "", "folder for the endpoint's socket; nothing secret is ever written there")
 	genesis := f.String("genesis", "", "genesis file of the chain to trust")
 	role := f.String("role", "", "executor or gatekeeper")
-	kind := f.String("tee", "", "the TEE to run in: simulated (no protection at all; development networks only)")
+	kind := f.String("tee", "", "the TEE to run in: tdx, sev-snp, nitro, tpm or simulated (no protection at all; development networks only); default: what this machine is")
 	listen := f.String("listen", "", "unix socket of the endpoint (default HOME/enclave.sock)")
 	show := f.Bool("version", false, "print the version")
 	if err := f.Parse(args); err != nil {
@@ -53,15 +52,12 @@ func run(ctx context.Context, args []string) error {
 	default:
 		return fmt.Errorf("--role %q: want executor or gatekeeper", *role)
 	}
-	if *kind != "simulated" {
-		return fmt.Errorf("--tee %q: this version runs only in the simulated TEE, which protects nothing: say --tee simulated", *kind)
-	}
 	var err error
-	if cfg.TEE, err = tee.NewSimulated(); err != nil {
-		return err
-	}
 	if cfg.Genesis, err = os.ReadFile(*genesis); err != nil {
 		return fmt.Errorf("reading the genesis: %w", err)
+	}
+	if cfg.TEE, err = openTEE(*kind, cfg.Genesis, cfg.Role); err != nil {
+		return err
 	}
 	if err := os.MkdirAll(*home, 0o700); err != nil {
 		return fmt.Errorf("making the home: %w", err)
@@ -76,7 +72,14 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	log.Warn("SIMULATED TEE: this process protects nothing from its host", "role", *role, "endpoint", *listen, "version", version)
+	switch kind := cfg.TEE.Kind(); kind {
+	case wire.TEE_KIND_SIMULATED:
+		log.Warn("SIMULATED TEE: this process protects nothing from its host", "role", *role, "endpoint", *listen, "version", version)
+	case wire.TEE_KIND_TPM:
+		log.Warn("a TPM vouches for what was booted and hides no memory from the host", "role", *role, "endpoint", *listen, "version", version)
+	default:
+		log.Info("serving", "tee", kind.String(), "role", *role, "endpoint", *listen, "version", version)
+	}
 	return endpoint.New(r, log).Serve(ctx, l)
 }
 

@@ -1,0 +1,153 @@
+package tee
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"strings"
+	"testing"
+
+	"github.com/phala-go/phala/core/attest"
+	"github.com/phala-go/phala/core/wire"
+)
+
+// chip answers as a TPM 2.0 does, one answer a command, with PCRs that it keeps. It signs nothing: verifiers are tested elsewhere.
+type chip struct {
+	pcrs   [24][]byte
+	moving bool // another program extends PCR 0 at each quote
+	noBank bool
+	spoil  func(code uint32, answer []byte) []byte
+	answer []byte
+}
+
+func newChip() *chip {
+	c := &chip{}
+	for i := range c.pcrs {
+		c.pcrs[i] = make([]byte, 32)
+	}
+	return c
+}
+
+func (c *chip) Read(b []byte) (int, error) { return copy(b, c.answer), nil }
+
+func (c *chip) Write(cmd []byte) (int, error) {
+	be := binary.BigEndian
+	code, sessions := be.Uint32(cmd[6:]), be.Uint16(cmd) == stSessions
+	var handle, params []byte
+	switch code {
+	case ccPCRRead:
+		params = c.readPCR(cmd[len(cmd)-3:])
+	case ccPCRExtend:
+		i := be.Uint32(cmd[10:])
+		h := sha256.Sum256(append(bytes.Clone(c.pcrs[i]), cmd[len(cmd)-32:]...))
+		c.pcrs[i] = h[:]
+	case ccCreatePrimary:
+		handle, params = []byte{0x80, 0, 0, 0}, prefixed([]byte("public"))
+	case ccQuote:
+		params = append(prefixed(c.quote()), "signature"...)
+	}
+	if sessions {
+		params = append(be.AppendUint32(nil, uint32(len(params))), append(params, 0, 0, 1, 0, 0)...)
+	}
+	a := append(bytes.Clone(cmd[:2]), 0, 0, 0, 0, 0, 0, 0, 0)
+	a = append(append(a, handle...), params...)
+	be.PutUint32(a[2:], uint32(len(a)))
+	if c.spoil != nil {
+		a = c.spoil(code, a)
+	}
+	c.answer = a
+	return len(cmd), nil
+}
+
+func (c *chip) readPCR(bits []byte) []byte {
+	be := binary.BigEndian
+	if c.noBank {
+		return append(be.AppendUint32(nil, 1), 0, 0, 0, 0, 0, 0, 0, 0)
+	}
+	out := append(be.AppendUint32(nil, 1), 0, 0, 0, 1, 0, algSHA256, 3)
+	out = append(append(out, bits...), 0, 0, 0, 1)
+	for i := range c.pcrs {
+		if bits[i/8]>>(i%8)&1 == 1 {
+			out = append(out, prefixed(c.pcrs[i])...)
+		}
+	}
+	return out
+}
+
+// quote is the magic, the type and the digest of the PCRs; what lies between does not matter here.
+func (c *chip) quote() []byte {
+	if c.moving {
+		c.pcrs[0][0]++
+	}
+	h := sha256.New()
+	for _, p := range c.pcrs[:quotedPCRs] {
+		h.Write(p)
+	}
+	return h.Sum([]byte{0xff, 'T', 'C', 'G', 0x80, 0x18})
+}
+
+func TestTPMEvidence(t *testing.T) {
+	c := newChip()
+	x, err := newTPM(c, testConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x, err = newTPM(c, testConfig()); err != nil {
+		t.Fatalf("a second start with the same configuration: %v", err)
+	}
+	ev, err := x.Evidence(make([]byte, 64))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := &wire.TpmQuote{}
+	if err := wire.Unmarshal(ev.Quote, q); err != nil {
+		t.Fatal(err)
+	}
+	cfg := testConfig()
+	_, want := attest.RuntimeRegister(wire.TEE_KIND_TPM, attest.RuntimeConfig(cfg.ChainID, cfg.GenesisHash, cfg.Role))
+	if len(q.Pcrs) != quotedPCRs || !bytes.Equal(q.Pcrs[tpmRegister].Value, want) || string(q.Signature) != "signature" {
+		t.Errorf("%d PCRs, PCR %d %x, want %x", len(q.Pcrs), tpmRegister, q.Pcrs[tpmRegister].Value, want)
+	}
+	if _, err := x.Evidence(make([]byte, 63)); err == nil {
+		t.Error("report data of 63 bytes is taken")
+	}
+	c.moving = true
+	if _, err := x.Evidence(make([]byte, 64)); err == nil || !strings.Contains(err.Error(), "stand still") {
+		t.Errorf("PCRs that move: %v", err)
+	}
+}
+
+func TestTPMRefusals(t *testing.T) {
+	on := func(code uint32, f func([]byte) []byte) func(uint32, []byte) []byte {
+		return func(c uint32, a []byte) []byte {
+			if c == code {
+				return f(a)
+			}
+			return a
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		spoil func(*chip)
+		want  string
+	}{
+		{"recorded by another", func(c *chip) { c.pcrs[tpmRegister][5] = 1 }, "Start the machine anew"},
+		{"no SHA-256 bank", func(c *chip) { c.noBank = true }, "no SHA-256 bank"},
+		{"an empty answer", func(c *chip) { c.spoil = on(ccPCRRead, func([]byte) []byte { return nil }) }, "answer of 0 bytes"},
+		{"cut off", func(c *chip) { c.spoil = on(ccPCRRead, func(a []byte) []byte { return a[:len(a)-1] }) }, "that says it has"},
+		{"a forged length", func(c *chip) {
+			c.spoil = on(ccCreatePrimary, func(a []byte) []byte { a[18], a[19] = 0xff, 0xff; return a })
+		}, "cut off"},
+		{"forged parameters", func(c *chip) {
+			c.spoil = on(ccCreatePrimary, func(a []byte) []byte { a[14] = 0xff; return a })
+		}, "cut off"},
+		{"another tag", func(c *chip) { c.spoil = on(ccPCRExtend, func(a []byte) []byte { a[1]--; return a }) }, "tag"},
+		{"a refusal", func(c *chip) { c.spoil = on(ccPCRExtend, func(a []byte) []byte { a[8] = 1; return a }) }, "code 0x100"},
+	} {
+		chip := newChip()
+		c.spoil(chip)
+		if _, err := newTPM(chip, testConfig()); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+}

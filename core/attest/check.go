@@ -6,6 +6,7 @@ import (
 
 	"github.com/phala-go/phala/core/attest/claims"
 	"github.com/phala-go/phala/core/attest/dcap"
+	"github.com/phala-go/phala/core/attest/nitro"
 	"github.com/phala-go/phala/core/attest/sevsnp"
 	"github.com/phala-go/phala/core/wire"
 )
@@ -41,6 +42,8 @@ func Check(ev *wire.Evidence, v Verifier) (claims.Claims, error) {
 		return checkIntel(ev, p, v)
 	case wire.TEE_KIND_SEV_SNP:
 		return checkAMD(ev, p, v)
+	case wire.TEE_KIND_NITRO, wire.TEE_KIND_NITRO_TPM:
+		return checkNitro(ev, p, v)
 	default:
 		return claims.Claims{}, claims.Refuse("no-verifier", "kind", ev.GetKind().String(), "a kind of TEE that this program verifies", "")
 	}
@@ -84,4 +87,19 @@ func snpCollateral(p parts) sevsnp.Collateral {
 	return sevsnp.Collateral{
 		Leaf: p.get(wire.COLLATERAL_KIND_SNP_LEAF), Intermediate: p.get(wire.COLLATERAL_KIND_SNP_INTERMEDIATE), CRL: p.get(wire.COLLATERAL_KIND_SNP_CRL),
 	}
+}
+
+// checkNitro needs no collateral: documents carry their certificates, and AWS revokes none.
+func checkNitro(ev *wire.Evidence, p parts, v Verifier) (claims.Claims, error) {
+	if err := p.only(); err != nil {
+		return claims.Claims{}, err
+	}
+	d, err := nitro.Parse(ev.Quote)
+	if err != nil {
+		return claims.Claims{}, err
+	}
+	if d.TPM != (ev.Kind == wire.TEE_KIND_NITRO_TPM) {
+		return claims.Claims{}, claims.Refuse("wrong-kind", "kind", ev.Kind.String(), "the kind that the document is of", "")
+	}
+	return nitro.Verify(ev.Quote, nitro.Options{Now: v.Time, Root: v.Roots.Nitro})
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 
 	"github.com/phala-go/phala/core/attest/dcap"
+	"github.com/phala-go/phala/core/attest/nitro"
 	"github.com/phala-go/phala/core/attest/sevsnp"
 	"github.com/phala-go/phala/core/wire"
 )
@@ -18,7 +19,7 @@ type Roots struct {
 
 // VendorRoots are the makers themselves, as constants of this program.
 func VendorRoots() Roots {
-	return Roots{Intel: dcap.IntelRoot(), AMD: sevsnp.AMD()}
+	return Roots{Intel: dcap.IntelRoot(), AMD: sevsnp.AMD(), Nitro: nitro.AWSRoot()}
 }
 
 // RootsOf are those that a network believes: the makers, and on a development network what its genesis puts in their place.

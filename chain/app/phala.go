@@ -59,6 +59,7 @@ func (a *App) makePhalaKeepers() (err error) {
 	}); err != nil {
 		return fmt.Errorf("making the keeper of %s: %w", clustertypes.ModuleName, err)
 	}
+	a.AttestationKeeper.SetNeighbours(a.WorkerKeeper)
 	a.GatekeeperKeeper.SetClusters(a.ClusterKeeper)
 	a.WorkerKeeper.SetNeighbours(a.GatekeeperKeeper, a.ClusterKeeper)
 	return nil

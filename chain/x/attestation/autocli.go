@@ -12,12 +12,14 @@ func (Module) AutoCLIOptions() *autocliv1.ModuleOptions {
 			RpcCommandOptions: []*autocliv1.RpcCommandOptions{
 				{RpcMethod: "Network", Use: "network", Short: "What the genesis says about the network"},
 				{RpcMethod: "Policy", Use: "policy [role]", Short: "Which programs may serve in a role", PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "role"}}},
+				{RpcMethod: "Collateral", Use: "collateral [hash]", Short: "Bytes that the evidence of many workers shares", PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "hash"}}},
 				{RpcMethod: "Nonce", Use: "nonce", Short: "The newest block hash that evidence may name"},
 			},
 		},
 		Tx: &autocliv1.ServiceCommandDescriptor{
 			Service: "phala.attestation.v1.Msg",
 			RpcCommandOptions: []*autocliv1.RpcCommandOptions{
+				{RpcMethod: "StoreCollateral", Use: "store-collateral [item]...", Short: "Keep bytes that the evidence of many workers shares", PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "items", Varargs: true}}},
 				{RpcMethod: "UpdatePolicy", Use: "update-policy-proposal [policy]", Short: "Propose another policy of a role", PositionalArgs: []*autocliv1.PositionalArgDescriptor{{ProtoField: "policy"}}, GovProposal: true},
 			},
 		},

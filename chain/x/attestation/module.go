@@ -51,11 +51,12 @@ func (Module) ConsensusVersion() uint64 { return 1 }
 // RegisterLegacyAminoCodec names the messages for hardware wallets.
 func (Module) RegisterLegacyAminoCodec(cdc *codec.LegacyAmino) {
 	legacy.RegisterAminoMsg(cdc, &types.MsgUpdatePolicy{}, "phala/attestation/MsgUpdatePolicy")
+	legacy.RegisterAminoMsg(cdc, &types.MsgStoreCollateral{}, "phala/attestation/MsgStoreCollateral")
 }
 
 // RegisterInterfaces makes the messages known to transactions.
 func (Module) RegisterInterfaces(reg codectypes.InterfaceRegistry) {
-	reg.RegisterImplementations((*sdk.Msg)(nil), &types.MsgUpdatePolicy{})
+	reg.RegisterImplementations((*sdk.Msg)(nil), &types.MsgUpdatePolicy{}, &types.MsgStoreCollateral{})
 	msgservice.RegisterMsgServiceDesc(reg, &types.Msg_serviceDesc)
 }
 

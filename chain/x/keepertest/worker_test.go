@@ -1,13 +1,20 @@
 package keepertest
 
 import (
+	"encoding/hex"
+	"slices"
+	"strings"
 	"testing"
+	"unicode/utf8"
+
+	abci "github.com/cometbft/cometbft/abci/types"
 
 	errorsmod "cosmossdk.io/errors"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
 	"github.com/phala-go/phala/chain/app"
+	"github.com/phala-go/phala/chain/app/apptest"
 	attestationtypes "github.com/phala-go/phala/chain/x/attestation/types"
 	workertypes "github.com/phala-go/phala/chain/x/worker/types"
 	"github.com/phala-go/phala/core/wire"
@@ -31,11 +38,6 @@ func TestRegistrationIsRefused(t *testing.T) {
 		"another's identity": {func(m *workertypes.MsgRegisterWorker) {
 			m.Evidence.Identity.IdentityKey = newBoot(w.Accounts[0], 0, 1, "executor 0").public()
 		}, workertypes.ErrIdentity, w.Accounts[0].String() + "/0"},
-		"unknown block":       {func(m *workertypes.MsgRegisterWorker) { m.Evidence.Identity.NonceHeight = 9999 }, workertypes.ErrNonce, "9999"},
-		"another block":       {func(m *workertypes.MsgRegisterWorker) { m.Evidence.Identity.NonceHash = make([]byte, 32) }, workertypes.ErrNonce, "fresh nonce"},
-		"changed identity":    {func(m *workertypes.MsgRegisterWorker) { m.Evidence.Identity.SoftwareVersion = "x" }, workertypes.ErrEvidence, "report-data"},
-		"unknown measurement": {func(m *workertypes.MsgRegisterWorker) { m.Evidence = attested(m.Evidence.Identity, "liar") }, workertypes.ErrEvidence, "unknown-measurement"},
-		"not yet active":      {func(m *workertypes.MsgRegisterWorker) { m.Evidence = attested(m.Evidence.Identity, "later") }, workertypes.ErrEvidence, "not-active"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := w.registration(other)
@@ -45,11 +47,88 @@ func TestRegistrationIsRefused(t *testing.T) {
 	}
 }
 
+// Evidence that is refused leaves an event for each reason, costs its sender the gas, and changes nothing else.
+func TestEvidenceIsRefused(t *testing.T) {
+	w := newWorld(t)
+	b := newBoot(w.Accounts[2], 3, wire.ROLE_EXECUTOR, "other")
+	for name, c := range map[string]struct {
+		change      func(*workertypes.MsgRegisterWorker)
+		code, field string
+		got         string
+	}{
+		"a block to come":     {func(m *workertypes.MsgRegisterWorker) { m.Evidence.Identity.NonceHeight = 9999 }, "nonce-future", "nonce", "block 9999"},
+		"another block":       {func(m *workertypes.MsgRegisterWorker) { m.Evidence.Identity.NonceHash = make([]byte, 32) }, "nonce-unknown", "nonce", ""},
+		"another chain":       {func(m *workertypes.MsgRegisterWorker) { m.Evidence.Identity.ChainId = "x" }, "wrong-chain", "chain id", `"x"`},
+		"changed identity":    {func(m *workertypes.MsgRegisterWorker) { m.Evidence.Identity.SoftwareVersion = "x" }, "report-data", "report data", ""},
+		"unknown measurement": {func(m *workertypes.MsgRegisterWorker) { m.Evidence = attested(m.Evidence.Identity, "liar") }, "unknown-measurement", "measurement", hex.EncodeToString(measurement("liar"))},
+		"not yet active":      {func(m *workertypes.MsgRegisterWorker) { m.Evidence = attested(m.Evidence.Identity, "later") }, "not-active", "measurement", ""},
+		"no quote":            {func(m *workertypes.MsgRegisterWorker) { m.Evidence.Evidence.Quote = nil }, "bad-quote", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := w.registration(b)
+			c.change(m)
+			w := &world{w.Net, t}
+			res := w.MustDeliver(w.Accounts[2], m)
+			want := []string{
+				workertypes.AttributeOperator, b.ref.Operator, workertypes.AttributeSlot, "3", workertypes.AttributeRole, "ROLE_EXECUTOR",
+				workertypes.AttributeKind, "TEE_KIND_SIMULATED", workertypes.AttributeCode, c.code, workertypes.AttributeField, c.field,
+			}
+			if c.got != "" {
+				want = append(want, workertypes.AttributeGot, c.got)
+			}
+			w.event(res, workertypes.EventRefused, want...)
+			var out workertypes.MsgRegisterWorkerResponse
+			apptest.Response(t, res.Data, 0, &out)
+			got, err := w.App.WorkerKeeper.Worker(w.Ctx(), b.ref)
+			if err != nil || got != nil || out.ExpiryHeight != 0 {
+				t.Errorf("registered all the same: %+v, %v", got, err)
+			}
+			if res.GasUsed < 20_000 {
+				t.Errorf("it cost %d gas", res.GasUsed)
+			}
+		})
+	}
+}
+
 func TestNonceOutOfTheWindow(t *testing.T) {
 	w := newWorld(t)
 	m := w.registration(newBoot(w.Accounts[2], 0, wire.ROLE_EXECUTOR, "slow"))
 	w.Blocks(attestationtypes.NoncesKept)
-	w.refused(w.Deliver(w.Accounts[2], m), workertypes.ErrNonce, "256 blocks")
+	w.event(w.MustDeliver(w.Accounts[2], m), workertypes.EventRefused, workertypes.AttributeCode, "nonce-too-old")
+}
+
+// A stranger's long words are cut where they are repeated.
+func TestEventsAreShort(t *testing.T) {
+	w := newWorld(t)
+	m := w.registration(newBoot(w.Accounts[2], 0, wire.ROLE_EXECUTOR, "loud"))
+	m.Evidence.Identity.ChainId = strings.Repeat("é", 5000)
+	for _, e := range w.MustDeliver(w.Accounts[2], m).Events {
+		for _, a := range e.Attributes {
+			if e.Type == workertypes.EventRefused && (len(a.Value) > 300 || !utf8.ValidString(a.Value)) {
+				t.Errorf("%s has %d bytes", a.Key, len(a.Value))
+			}
+		}
+	}
+}
+
+func TestExpiryIsTold(t *testing.T) {
+	w := newWorld(t)
+	b := newBoot(w.Accounts[2], 3, wire.ROLE_EXECUTOR, "short")
+	w.register(w.Accounts[2], b)
+	got, err := w.App.WorkerKeeper.Worker(w.Ctx(), b.ref)
+	w.check(err)
+	for {
+		told := ended(w.Block())
+		if at := uint64(w.Height); told != (at == got.ExpiryHeight) {
+			t.Fatalf("at height %d of an end at %d: told %t", at, got.ExpiryHeight, told)
+		} else if told {
+			return
+		}
+	}
+}
+
+func ended(b *abci.ResponseFinalizeBlock) bool {
+	return slices.ContainsFunc(b.Events, func(e abci.Event) bool { return e.Type == workertypes.EventExpired })
 }
 
 func TestRegistrationSupersedesExpiresAndEnds(t *testing.T) {
@@ -141,5 +220,6 @@ func TestPoliciesAreGovernances(t *testing.T) {
 	if got.MaxAgeBlocks != 7 {
 		t.Errorf("policy %+v after proposal %+v", got, prop)
 	}
-	w.refused(w.Deliver(w.Accounts[2], w.registration(newBoot(w.Accounts[2], 0, wire.ROLE_EXECUTOR, "late"))), workertypes.ErrEvidence, "kind-not-allowed")
+	w.event(w.MustDeliver(w.Accounts[2], w.registration(newBoot(w.Accounts[2], 0, wire.ROLE_EXECUTOR, "late"))),
+		workertypes.EventRefused, workertypes.AttributeCode, "kind-not-allowed")
 }

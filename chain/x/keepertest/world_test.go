@@ -46,16 +46,22 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newDelayedWorld(t, 0)
+}
+
+// newDelayedWorld is a world in which approvals count after so many blocks.
+func newDelayedWorld(t *testing.T, delay uint64) *world {
+	t.Helper()
 	app.Configure()
 	policy := func(role string) string {
 		return fmt.Sprintf(`{"role":%q,"kinds":["TEE_KIND_SIMULATED"],"max_age_blocks":"%d","measurements":[{"digest":%q},{"digest":%q,"activation_height":"1000000"}]}`,
 			role, maxAge, base64.StdEncoding.EncodeToString(measurement("program")), base64.StdEncoding.EncodeToString(measurement("later")))
 	}
 	state := fmt.Sprintf(`{
-		"attestation":{"network":{"development":true},"policies":[%s,%s]},
+		"attestation":{"network":{"development":true,"activation_delay":"%d"},"policies":[%s,%s]},
 		"cluster":{"params":{"min_storage_receipts":0,"max_batch_age":"20"}},
 		"gatekeeper":{"set":{"epoch":"1","threshold":1,"members":[{"worker":{"operator":%q,"slot":%d}}]}}
-	}`, policy("ROLE_EXECUTOR"), policy("ROLE_GATEKEEPER"), apptest.NewAccount("1"), gatekeeperSlot)
+	}`, delay, policy("ROLE_EXECUTOR"), policy("ROLE_GATEKEEPER"), apptest.NewAccount("1"), gatekeeperSlot)
 	return &world{apptest.New(t, apptest.Options{Development: true, AppState: json.RawMessage(state)}), t}
 }
 

@@ -29,6 +29,7 @@ var (
 	_ module.HasGenesis          = Module{}
 	_ module.HasConsensusVersion = Module{}
 	_ appmodule.HasServices      = Module{}
+	_ appmodule.HasBeginBlocker  = Module{}
 )
 
 // Module is the plug between the keeper and the application.
@@ -104,3 +105,6 @@ func (m Module) ExportGenesis(ctx sdk.Context, cdc codec.JSONCodec) json.RawMess
 	}
 	return cdc.MustMarshalJSON(g)
 }
+
+// BeginBlock implements appmodule.HasBeginBlocker.
+func (m Module) BeginBlock(ctx context.Context) error { return m.keeper.BeginBlock(ctx) }

@@ -1,5 +1,6 @@
-// Package keeper keeps what the network trusts: its development flag, which programs may serve in which role, and the
-// hashes of recent blocks that evidence must name. It must never let a message change the flag.
+// Package keeper keeps what the network trusts: its development flag, which programs may serve in which role, the hashes of
+// recent blocks that evidence must name, and collateral that the evidence of many workers shares. It must never let a message
+// change the flag.
 package keeper
 
 import (
@@ -20,11 +21,15 @@ import (
 // Keeper is the module's access to its state.
 type Keeper struct {
 	authority string
+	workers   Workers
 
-	Schema   collections.Schema
-	network  collections.Item[wire.NetworkParams]
-	policies collections.Map[uint32, wire.Policy]
-	nonces   collections.Map[uint64, []byte]
+	Schema     collections.Schema
+	network    collections.Item[wire.NetworkParams]
+	policies   collections.Map[uint32, wire.Policy]
+	nonces     collections.Map[uint64, []byte]
+	collateral collections.Map[[]byte, []byte]
+	kept       collections.Map[[]byte, uint64]
+	forget     collections.KeySet[collections.Pair[uint64, []byte]]
 }
 
 // New makes the keeper; authority is who may replace policies.
@@ -35,11 +40,19 @@ func New(cdc codec.BinaryCodec, s store.KVStoreService, authority string) (*Keep
 		network:   collections.NewItem(sb, collections.NewPrefix([]byte{types.NetworkPrefix}), "network", codec.CollValue[wire.NetworkParams](cdc)),
 		policies:  collections.NewMap(sb, collections.NewPrefix([]byte{types.PolicyPrefix}), "policies", collections.Uint32Key, codec.CollValue[wire.Policy](cdc)),
 		nonces:    collections.NewMap(sb, collections.NewPrefix([]byte{types.NoncePrefix}), "nonces", collections.Uint64Key, collections.BytesValue),
+
+		collateral: collections.NewMap(sb, collections.NewPrefix([]byte{types.CollateralPrefix}), "collateral", collections.BytesKey, collections.BytesValue),
+		kept:       collections.NewMap(sb, collections.NewPrefix([]byte{types.KeptPrefix}), "kept", collections.BytesKey, collections.Uint64Value),
+		forget: collections.NewKeySet(sb, collections.NewPrefix([]byte{types.ForgetPrefix}), "forget",
+			collections.PairKeyCodec(collections.Uint64Key, collections.BytesKey)),
 	}
 	var err error
 	k.Schema, err = sb.Build()
 	return k, err
 }
+
+// SetNeighbours names the module whose workers a policy ends; it is made after this one.
+func (k *Keeper) SetNeighbours(w Workers) { k.workers = w }
 
 // Network is what the genesis said about the network.
 func (k *Keeper) Network(ctx context.Context) (*wire.NetworkParams, error) {
@@ -72,6 +85,9 @@ func (k *Keeper) BeginBlock(ctx context.Context) error {
 		return nil
 	}
 	height := uint64(info.Height)
+	if err := k.forgetCollateral(ctx, height); err != nil {
+		return err
+	}
 	if height > types.NoncesKept {
 		if err := k.nonces.Remove(ctx, height-types.NoncesKept); err != nil {
 			return err
@@ -104,6 +120,11 @@ func (k *Keeper) InitGenesis(ctx context.Context, g *types.GenesisState) error {
 			return err
 		}
 	}
+	for _, c := range g.Collateral {
+		if _, err := k.storeCollateral(ctx, c.Data, c.KeptUntil); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -118,5 +139,9 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error)
 		g.Policies = append(g.Policies, &p)
 		return false, nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	g.Collateral, err = k.exportCollateral(ctx)
 	return g, err
 }

@@ -24,8 +24,9 @@ var _ = math.Inf
 const _ = proto.GoGoProtoPackageIsVersion3 // please upgrade the proto package
 
 type GenesisState struct {
-	Network  *phalawire.NetworkParams `protobuf:"bytes,1,opt,name=network,proto3" json:"network,omitempty"`
-	Policies []*phalawire.Policy      `protobuf:"bytes,2,rep,name=policies,proto3" json:"policies,omitempty"`
+	Network    *phalawire.NetworkParams `protobuf:"bytes,1,opt,name=network,proto3" json:"network,omitempty"`
+	Policies   []*phalawire.Policy      `protobuf:"bytes,2,rep,name=policies,proto3" json:"policies,omitempty"`
+	Collateral []*Collateral            `protobuf:"bytes,3,rep,name=collateral,proto3" json:"collateral,omitempty"`
 }
 
 func (m *GenesisState) Reset()         { *m = GenesisState{} }
@@ -75,8 +76,69 @@ func (m *GenesisState) GetPolicies() []*phalawire.Policy {
 	return nil
 }
 
+func (m *GenesisState) GetCollateral() []*Collateral {
+	if m != nil {
+		return m.Collateral
+	}
+	return nil
+}
+
+// Collateral is bytes that the evidence of many workers shares.
+type Collateral struct {
+	Data      []byte `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	KeptUntil uint64 `protobuf:"varint,2,opt,name=kept_until,json=keptUntil,proto3" json:"kept_until,omitempty"`
+}
+
+func (m *Collateral) Reset()         { *m = Collateral{} }
+func (m *Collateral) String() string { return proto.CompactTextString(m) }
+func (*Collateral) ProtoMessage()    {}
+func (*Collateral) Descriptor() ([]byte, []int) {
+	return fileDescriptor_f573b440686bf61c, []int{1}
+}
+func (m *Collateral) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Collateral) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Collateral.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Collateral) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Collateral.Merge(m, src)
+}
+func (m *Collateral) XXX_Size() int {
+	return m.Size()
+}
+func (m *Collateral) XXX_DiscardUnknown() {
+	xxx_messageInfo_Collateral.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Collateral proto.InternalMessageInfo
+
+func (m *Collateral) GetData() []byte {
+	if m != nil {
+		return m.Data
+	}
+	return nil
+}
+
+func (m *Collateral) GetKeptUntil() uint64 {
+	if m != nil {
+		return m.KeptUntil
+	}
+	return 0
+}
+
 func init() {
 	proto.RegisterType((*GenesisState)(nil), "phala.attestation.v1.GenesisState")
+	proto.RegisterType((*Collateral)(nil), "phala.attestation.v1.Collateral")
 }
 
 func init() {
@@ -84,22 +146,27 @@ func init() {
 }
 
 var fileDescriptor_f573b440686bf61c = []byte{
-	// 232 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xe2, 0x52, 0x2a, 0xc8, 0x48, 0xcc,
-	0x49, 0xd4, 0x4f, 0x2c, 0x29, 0x49, 0x2d, 0x2e, 0x49, 0x2c, 0xc9, 0xcc, 0xcf, 0xd3, 0x2f, 0x33,
-	0xd4, 0x4f, 0x4f, 0xcd, 0x4b, 0x2d, 0xce, 0x2c, 0xd6, 0x2b, 0x28, 0xca, 0x2f, 0xc9, 0x17, 0x12,
-	0x01, 0xab, 0xd1, 0x43, 0x52, 0xa3, 0x57, 0x66, 0x28, 0x25, 0x09, 0xd1, 0x59, 0x9e, 0x59, 0x94,
-	0x0a, 0xd2, 0x02, 0x92, 0x49, 0x85, 0x68, 0x50, 0xaa, 0xe4, 0xe2, 0x71, 0x87, 0x98, 0x10, 0x0c,
-	0x12, 0x15, 0x32, 0xe3, 0x62, 0xcf, 0x4b, 0x2d, 0x29, 0xcf, 0x2f, 0xca, 0x96, 0x60, 0x54, 0x60,
-	0xd4, 0xe0, 0x36, 0x92, 0xd1, 0x83, 0x18, 0x09, 0xd2, 0xac, 0x57, 0x66, 0xa8, 0xe7, 0x07, 0x91,
-	0x0d, 0x48, 0x2c, 0x4a, 0xcc, 0x2d, 0x0e, 0x82, 0x29, 0x16, 0x32, 0xe4, 0xe2, 0x28, 0xc8, 0xcf,
-	0xc9, 0x4c, 0xce, 0x4c, 0x2d, 0x96, 0x60, 0x52, 0x60, 0xd6, 0xe0, 0x36, 0x12, 0x45, 0xd3, 0x18,
-	0x00, 0x92, 0xae, 0x0c, 0x82, 0x2b, 0x73, 0xf2, 0x3d, 0xf1, 0x48, 0x8e, 0xf1, 0xc2, 0x23, 0x39,
-	0xc6, 0x07, 0x8f, 0xe4, 0x18, 0x27, 0x3c, 0x96, 0x63, 0xb8, 0xf0, 0x58, 0x8e, 0xe1, 0xc6, 0x63,
-	0x39, 0x86, 0x28, 0xe3, 0xf4, 0xcc, 0x92, 0x8c, 0xd2, 0x24, 0xbd, 0xe4, 0xfc, 0x5c, 0x7d, 0xb0,
-	0x21, 0xba, 0xe9, 0xf9, 0x10, 0x86, 0x7e, 0x72, 0x46, 0x62, 0x66, 0x9e, 0x7e, 0x05, 0x4a, 0x28,
-	0x94, 0x54, 0x16, 0xa4, 0x16, 0x27, 0xb1, 0x81, 0x3d, 0x64, 0x0c, 0x08, 0x00, 0x00, 0xff, 0xff,
-	0x8b, 0x89, 0x57, 0x98, 0x27, 0x01, 0x00, 0x00,
+	// 305 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x6c, 0x91, 0xcd, 0x4e, 0x02, 0x31,
+	0x14, 0x85, 0x29, 0x10, 0x7f, 0x0a, 0xab, 0x46, 0x93, 0xd1, 0x68, 0x33, 0x61, 0xc5, 0xc6, 0x36,
+	0x03, 0x89, 0x5b, 0x8d, 0x2e, 0x5c, 0x69, 0xc8, 0x18, 0x37, 0x6e, 0x4c, 0x19, 0x1b, 0x68, 0x28,
+	0xd3, 0xc9, 0xf4, 0x02, 0xf2, 0x16, 0xbe, 0x8f, 0x2f, 0xe0, 0x92, 0xa5, 0x4b, 0xc3, 0xbc, 0x88,
+	0x69, 0x1b, 0x11, 0x8d, 0xbb, 0x9b, 0x73, 0xbe, 0xef, 0xe6, 0xce, 0x14, 0x77, 0x8a, 0xb1, 0xd0,
+	0x82, 0x0b, 0x00, 0x69, 0x41, 0x80, 0x32, 0x39, 0x9f, 0x27, 0x7c, 0x24, 0x73, 0x69, 0x95, 0x65,
+	0x45, 0x69, 0xc0, 0x90, 0x03, 0xcf, 0xb0, 0x2d, 0x86, 0xcd, 0x93, 0xe3, 0xa3, 0x60, 0x2e, 0x54,
+	0x29, 0x9d, 0xe2, 0x1a, 0x19, 0x84, 0xce, 0x1b, 0xc2, 0xed, 0x9b, 0xb0, 0xe2, 0xde, 0xc5, 0xe4,
+	0x1c, 0xef, 0xe6, 0x12, 0x16, 0xa6, 0x9c, 0x44, 0x28, 0x46, 0xdd, 0x56, 0xef, 0x84, 0x85, 0x9d,
+	0xce, 0x66, 0xf3, 0x84, 0xdd, 0x85, 0x76, 0x20, 0x4a, 0x31, 0xb5, 0xe9, 0x37, 0x4c, 0x12, 0xbc,
+	0x57, 0x18, 0xad, 0x32, 0x25, 0x6d, 0x54, 0x8f, 0x1b, 0xdd, 0x56, 0xef, 0xf0, 0x8f, 0x38, 0x70,
+	0xf5, 0x32, 0xdd, 0x60, 0xe4, 0x12, 0xe3, 0xcc, 0x68, 0x2d, 0x40, 0x96, 0x42, 0x47, 0x0d, 0x2f,
+	0xc5, 0xec, 0xbf, 0x2f, 0x60, 0xd7, 0x1b, 0x2e, 0xdd, 0x72, 0x3a, 0x17, 0x18, 0xff, 0x34, 0x84,
+	0xe0, 0xe6, 0xb3, 0x00, 0xe1, 0xef, 0x6e, 0xa7, 0x7e, 0x26, 0xa7, 0x18, 0x4f, 0x64, 0x01, 0x4f,
+	0xb3, 0x1c, 0x94, 0x8e, 0xea, 0x31, 0xea, 0x36, 0xd3, 0x7d, 0x97, 0x3c, 0xb8, 0xe0, 0xea, 0xf6,
+	0x7d, 0x4d, 0xd1, 0x6a, 0x4d, 0xd1, 0xe7, 0x9a, 0xa2, 0xd7, 0x8a, 0xd6, 0x56, 0x15, 0xad, 0x7d,
+	0x54, 0xb4, 0xf6, 0xd8, 0x1f, 0x29, 0x18, 0xcf, 0x86, 0x2c, 0x33, 0x53, 0xee, 0x4f, 0x3a, 0x1b,
+	0x99, 0x30, 0xf0, 0x6c, 0x2c, 0x54, 0xce, 0x5f, 0x7e, 0xbd, 0x04, 0x2c, 0x0b, 0x69, 0x87, 0x3b,
+	0xfe, 0xa7, 0xf6, 0xbf, 0x02, 0x00, 0x00, 0xff, 0xff, 0x51, 0xf0, 0x49, 0x1b, 0xab, 0x01, 0x00,
+	0x00,
 }
 
 func (m *GenesisState) Marshal() (dAtA []byte, err error) {
@@ -122,6 +189,20 @@ func (m *GenesisState) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if len(m.Collateral) > 0 {
+		for iNdEx := len(m.Collateral) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Collateral[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintGenesis(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x1a
+		}
+	}
 	if len(m.Policies) > 0 {
 		for iNdEx := len(m.Policies) - 1; iNdEx >= 0; iNdEx-- {
 			{
@@ -145,6 +226,41 @@ func (m *GenesisState) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 			i -= size
 			i = encodeVarintGenesis(dAtA, i, uint64(size))
 		}
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Collateral) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Collateral) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Collateral) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.KeptUntil != 0 {
+		i = encodeVarintGenesis(dAtA, i, uint64(m.KeptUntil))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Data) > 0 {
+		i -= len(m.Data)
+		copy(dAtA[i:], m.Data)
+		i = encodeVarintGenesis(dAtA, i, uint64(len(m.Data)))
 		i--
 		dAtA[i] = 0xa
 	}
@@ -177,6 +293,28 @@ func (m *GenesisState) Size() (n int) {
 			l = e.Size()
 			n += 1 + l + sovGenesis(uint64(l))
 		}
+	}
+	if len(m.Collateral) > 0 {
+		for _, e := range m.Collateral {
+			l = e.Size()
+			n += 1 + l + sovGenesis(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *Collateral) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Data)
+	if l > 0 {
+		n += 1 + l + sovGenesis(uint64(l))
+	}
+	if m.KeptUntil != 0 {
+		n += 1 + sovGenesis(uint64(m.KeptUntil))
 	}
 	return n
 }
@@ -286,6 +424,143 @@ func (m *GenesisState) Unmarshal(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Collateral", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Collateral = append(m.Collateral, &Collateral{})
+			if err := m.Collateral[len(m.Collateral)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipGenesis(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Collateral) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowGenesis
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Collateral: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Collateral: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Data", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Data = append(m.Data[:0], dAtA[iNdEx:postIndex]...)
+			if m.Data == nil {
+				m.Data = []byte{}
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field KeptUntil", wireType)
+			}
+			m.KeptUntil = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.KeptUntil |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipGenesis(dAtA[iNdEx:])

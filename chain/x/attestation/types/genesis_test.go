@@ -13,7 +13,7 @@ func digest(n int) []byte { return make([]byte, n) }
 func TestPolicyIsRefused(t *testing.T) {
 	good := func() *wire.Policy {
 		return &wire.Policy{
-			Role: wire.ROLE_EXECUTOR, MaxAgeBlocks: 1, Kinds: []wire.TeeKind{wire.TEE_KIND_TDX},
+			Role: wire.ROLE_EXECUTOR, MaxAgeBlocks: 1, WorstLevel: 1, Kinds: []wire.TeeKind{wire.TEE_KIND_TDX},
 			Measurements: []*wire.Measurement{{Digest: digest(48)}, {Digest: digest(32)}},
 		}
 	}

@@ -29,6 +29,102 @@ var _ = math.Inf
 // proto package needs to be updated.
 const _ = proto.GoGoProtoPackageIsVersion3 // please upgrade the proto package
 
+type QueryCollateralRequest struct {
+	Hash []byte `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
+}
+
+func (m *QueryCollateralRequest) Reset()         { *m = QueryCollateralRequest{} }
+func (m *QueryCollateralRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryCollateralRequest) ProtoMessage()    {}
+func (*QueryCollateralRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c1318a24e9c58402, []int{0}
+}
+func (m *QueryCollateralRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryCollateralRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryCollateralRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryCollateralRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryCollateralRequest.Merge(m, src)
+}
+func (m *QueryCollateralRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryCollateralRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryCollateralRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryCollateralRequest proto.InternalMessageInfo
+
+func (m *QueryCollateralRequest) GetHash() []byte {
+	if m != nil {
+		return m.Hash
+	}
+	return nil
+}
+
+type QueryCollateralResponse struct {
+	Data      []byte `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	KeptUntil uint64 `protobuf:"varint,2,opt,name=kept_until,json=keptUntil,proto3" json:"kept_until,omitempty"`
+}
+
+func (m *QueryCollateralResponse) Reset()         { *m = QueryCollateralResponse{} }
+func (m *QueryCollateralResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryCollateralResponse) ProtoMessage()    {}
+func (*QueryCollateralResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c1318a24e9c58402, []int{1}
+}
+func (m *QueryCollateralResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryCollateralResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryCollateralResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryCollateralResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryCollateralResponse.Merge(m, src)
+}
+func (m *QueryCollateralResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryCollateralResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryCollateralResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryCollateralResponse proto.InternalMessageInfo
+
+func (m *QueryCollateralResponse) GetData() []byte {
+	if m != nil {
+		return m.Data
+	}
+	return nil
+}
+
+func (m *QueryCollateralResponse) GetKeptUntil() uint64 {
+	if m != nil {
+		return m.KeptUntil
+	}
+	return 0
+}
+
 type QueryNetworkRequest struct {
 }
 
@@ -36,7 +132,7 @@ func (m *QueryNetworkRequest) Reset()         { *m = QueryNetworkRequest{} }
 func (m *QueryNetworkRequest) String() string { return proto.CompactTextString(m) }
 func (*QueryNetworkRequest) ProtoMessage()    {}
 func (*QueryNetworkRequest) Descriptor() ([]byte, []int) {
-	return fileDescriptor_c1318a24e9c58402, []int{0}
+	return fileDescriptor_c1318a24e9c58402, []int{2}
 }
 func (m *QueryNetworkRequest) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -73,7 +169,7 @@ func (m *QueryNetworkResponse) Reset()         { *m = QueryNetworkResponse{} }
 func (m *QueryNetworkResponse) String() string { return proto.CompactTextString(m) }
 func (*QueryNetworkResponse) ProtoMessage()    {}
 func (*QueryNetworkResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_c1318a24e9c58402, []int{1}
+	return fileDescriptor_c1318a24e9c58402, []int{3}
 }
 func (m *QueryNetworkResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -117,7 +213,7 @@ func (m *QueryPolicyRequest) Reset()         { *m = QueryPolicyRequest{} }
 func (m *QueryPolicyRequest) String() string { return proto.CompactTextString(m) }
 func (*QueryPolicyRequest) ProtoMessage()    {}
 func (*QueryPolicyRequest) Descriptor() ([]byte, []int) {
-	return fileDescriptor_c1318a24e9c58402, []int{2}
+	return fileDescriptor_c1318a24e9c58402, []int{4}
 }
 func (m *QueryPolicyRequest) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -161,7 +257,7 @@ func (m *QueryPolicyResponse) Reset()         { *m = QueryPolicyResponse{} }
 func (m *QueryPolicyResponse) String() string { return proto.CompactTextString(m) }
 func (*QueryPolicyResponse) ProtoMessage()    {}
 func (*QueryPolicyResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_c1318a24e9c58402, []int{3}
+	return fileDescriptor_c1318a24e9c58402, []int{5}
 }
 func (m *QueryPolicyResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -204,7 +300,7 @@ func (m *QueryNonceRequest) Reset()         { *m = QueryNonceRequest{} }
 func (m *QueryNonceRequest) String() string { return proto.CompactTextString(m) }
 func (*QueryNonceRequest) ProtoMessage()    {}
 func (*QueryNonceRequest) Descriptor() ([]byte, []int) {
-	return fileDescriptor_c1318a24e9c58402, []int{4}
+	return fileDescriptor_c1318a24e9c58402, []int{6}
 }
 func (m *QueryNonceRequest) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -242,7 +338,7 @@ func (m *QueryNonceResponse) Reset()         { *m = QueryNonceResponse{} }
 func (m *QueryNonceResponse) String() string { return proto.CompactTextString(m) }
 func (*QueryNonceResponse) ProtoMessage()    {}
 func (*QueryNonceResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_c1318a24e9c58402, []int{5}
+	return fileDescriptor_c1318a24e9c58402, []int{7}
 }
 func (m *QueryNonceResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -286,6 +382,8 @@ func (m *QueryNonceResponse) GetHash() []byte {
 }
 
 func init() {
+	proto.RegisterType((*QueryCollateralRequest)(nil), "phala.attestation.v1.QueryCollateralRequest")
+	proto.RegisterType((*QueryCollateralResponse)(nil), "phala.attestation.v1.QueryCollateralResponse")
 	proto.RegisterType((*QueryNetworkRequest)(nil), "phala.attestation.v1.QueryNetworkRequest")
 	proto.RegisterType((*QueryNetworkResponse)(nil), "phala.attestation.v1.QueryNetworkResponse")
 	proto.RegisterType((*QueryPolicyRequest)(nil), "phala.attestation.v1.QueryPolicyRequest")
@@ -297,37 +395,42 @@ func init() {
 func init() { proto.RegisterFile("phala/attestation/v1/query.proto", fileDescriptor_c1318a24e9c58402) }
 
 var fileDescriptor_c1318a24e9c58402 = []byte{
-	// 467 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x8c, 0x93, 0x41, 0x6b, 0x13, 0x41,
-	0x14, 0xc7, 0xb3, 0x35, 0x4d, 0x61, 0x14, 0xc1, 0x49, 0x2b, 0x75, 0x4d, 0xd7, 0xb0, 0x52, 0x92,
-	0x0a, 0x99, 0x21, 0x29, 0x78, 0x13, 0x44, 0xbc, 0x5a, 0xea, 0x1e, 0xbd, 0x4d, 0xe3, 0x63, 0x77,
-	0x70, 0x3b, 0xb3, 0xdd, 0x99, 0xa4, 0x06, 0x11, 0xc1, 0x8b, 0x17, 0x0f, 0x82, 0x9f, 0xc0, 0x6f,
-	0xe3, 0xb1, 0xe0, 0xc5, 0xa3, 0x24, 0x7e, 0x10, 0xd9, 0x99, 0x17, 0x68, 0xca, 0xda, 0xe6, 0xb6,
-	0xfb, 0xe6, 0xff, 0x7e, 0xf3, 0x7f, 0xff, 0xb7, 0x4b, 0xba, 0x45, 0x26, 0x72, 0xc1, 0x85, 0xb5,
-	0x60, 0xac, 0xb0, 0x52, 0x2b, 0x3e, 0x1d, 0xf2, 0xb3, 0x09, 0x94, 0x33, 0x56, 0x94, 0xda, 0x6a,
-	0xba, 0xed, 0x14, 0xec, 0x92, 0x82, 0x4d, 0x87, 0x61, 0x27, 0xd5, 0x3a, 0xcd, 0x81, 0x8b, 0x42,
-	0x72, 0xa1, 0x94, 0xf6, 0x27, 0xc6, 0xf7, 0x84, 0x1d, 0x4f, 0x3d, 0x97, 0x25, 0x54, 0x38, 0xf9,
-	0x16, 0x94, 0x95, 0x16, 0x89, 0xe1, 0x83, 0xd5, 0xd3, 0x8a, 0x0a, 0xfe, 0x28, 0xde, 0x21, 0xed,
-	0xd7, 0xd5, 0xdd, 0x47, 0x60, 0xcf, 0x75, 0xf9, 0x2e, 0x81, 0xb3, 0x09, 0x18, 0x1b, 0x1f, 0x91,
-	0xed, 0xd5, 0xb2, 0x29, 0xb4, 0x32, 0x40, 0x9f, 0x92, 0x2d, 0xe5, 0x4b, 0xbb, 0x41, 0x37, 0xe8,
-	0xdf, 0x1e, 0x75, 0x98, 0x77, 0x5b, 0xb1, 0xd9, 0x74, 0xc8, 0xb0, 0xe1, 0x58, 0x94, 0xe2, 0xd4,
-	0x24, 0x4b, 0x71, 0xfc, 0x8c, 0x50, 0xc7, 0x3b, 0xd6, 0xb9, 0x1c, 0xcf, 0xf0, 0x16, 0xda, 0x23,
-	0xcd, 0x52, 0xe7, 0xe0, 0x50, 0x77, 0x47, 0xed, 0x2b, 0xa8, 0x44, 0xe7, 0x90, 0x38, 0x41, 0xfc,
-	0x12, 0x5d, 0x2e, 0xdb, 0xd1, 0xcd, 0x80, 0xb4, 0x0a, 0x57, 0x41, 0x33, 0x3b, 0x57, 0x08, 0x28,
-	0x47, 0x51, 0xdc, 0x26, 0xf7, 0xfc, 0x50, 0x5a, 0x8d, 0x61, 0x39, 0xe9, 0x73, 0x74, 0x86, 0x45,
-	0x24, 0xdf, 0x27, 0xad, 0x0c, 0x64, 0x9a, 0x59, 0x47, 0x6e, 0x26, 0xf8, 0x46, 0x29, 0x69, 0x66,
-	0xc2, 0x64, 0xbb, 0x1b, 0xdd, 0xa0, 0x7f, 0x27, 0x71, 0xcf, 0xa3, 0x1f, 0xb7, 0xc8, 0xa6, 0x43,
-	0xd0, 0x2f, 0x01, 0xd9, 0xc2, 0x00, 0xe8, 0x01, 0xab, 0x5b, 0x23, 0xab, 0x09, 0x3b, 0x7c, 0xb2,
-	0x8e, 0xd4, 0x1b, 0x8b, 0xf7, 0x3f, 0xff, 0xfa, 0xfb, 0x7d, 0xe3, 0x11, 0xdd, 0xe3, 0xb5, 0xdf,
-	0x11, 0xe6, 0x4d, 0xbf, 0x06, 0xa4, 0xe5, 0xa7, 0xa7, 0xfd, 0x6b, 0xe8, 0x2b, 0xeb, 0x08, 0x0f,
-	0xd6, 0x50, 0xa2, 0x8d, 0x81, 0xb3, 0xd1, 0xa3, 0xfb, 0xf5, 0x36, 0x5c, 0xe0, 0x12, 0x0c, 0xff,
-	0x50, 0xad, 0xef, 0x23, 0xfd, 0x44, 0x36, 0x5d, 0xbe, 0xb4, 0x77, 0xdd, 0xa8, 0x97, 0xd6, 0x12,
-	0xf6, 0x6f, 0x16, 0xa2, 0x95, 0xc7, 0xce, 0xca, 0x1e, 0x7d, 0xf8, 0x9f, 0x44, 0x2a, 0xf1, 0x8b,
-	0x57, 0x3f, 0xe7, 0x51, 0x70, 0x31, 0x8f, 0x82, 0x3f, 0xf3, 0x28, 0xf8, 0xb6, 0x88, 0x1a, 0x17,
-	0x8b, 0xa8, 0xf1, 0x7b, 0x11, 0x35, 0xde, 0x1c, 0xa6, 0xd2, 0x66, 0x93, 0x13, 0x36, 0xd6, 0xa7,
-	0x1e, 0x30, 0x48, 0x35, 0x92, 0xc6, 0x99, 0x90, 0x8a, 0xbf, 0x5f, 0x21, 0xda, 0x59, 0x01, 0xe6,
-	0xa4, 0xe5, 0x7e, 0x9e, 0xc3, 0x7f, 0x01, 0x00, 0x00, 0xff, 0xff, 0x86, 0x67, 0xab, 0xf2, 0xcd,
-	0x03, 0x00, 0x00,
+	// 558 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x8c, 0x94, 0xcf, 0x6b, 0x13, 0x41,
+	0x14, 0xc7, 0xbb, 0x21, 0x4d, 0xf1, 0x29, 0x82, 0x93, 0xb6, 0xd6, 0x35, 0x59, 0xc3, 0x4a, 0x49,
+	0x22, 0xcd, 0x0e, 0x49, 0xc1, 0x9b, 0x20, 0xea, 0x51, 0x4b, 0x5d, 0xf0, 0xe2, 0x45, 0xa6, 0xdb,
+	0x61, 0x77, 0xe8, 0x76, 0x67, 0xbb, 0x3b, 0x49, 0x0d, 0xa5, 0x08, 0x5e, 0xbc, 0x78, 0x10, 0xbc,
+	0xf9, 0xc7, 0x78, 0xf6, 0x58, 0xf0, 0xe2, 0x51, 0x12, 0xff, 0x10, 0x99, 0x1f, 0xdb, 0x36, 0xed,
+	0x1a, 0x73, 0x9b, 0xbc, 0xf9, 0xce, 0xe7, 0x7d, 0xdf, 0x8f, 0x2c, 0xb4, 0xd2, 0x88, 0xc4, 0x04,
+	0x13, 0x21, 0x68, 0x2e, 0x88, 0x60, 0x3c, 0xc1, 0xa3, 0x3e, 0x3e, 0x1a, 0xd2, 0x6c, 0xec, 0xa5,
+	0x19, 0x17, 0x1c, 0xad, 0x2a, 0x85, 0x77, 0x49, 0xe1, 0x8d, 0xfa, 0x76, 0x23, 0xe4, 0x3c, 0x8c,
+	0x29, 0x26, 0x29, 0xc3, 0x24, 0x49, 0xb8, 0xbe, 0xc9, 0xf5, 0x1b, 0xbb, 0xa1, 0xa9, 0xc7, 0x2c,
+	0xa3, 0x12, 0xc7, 0xf6, 0x69, 0x22, 0x98, 0x30, 0x44, 0xfb, 0xde, 0xec, 0xad, 0xa4, 0x52, 0x7d,
+	0xe5, 0x6e, 0xc1, 0xfa, 0x6b, 0x99, 0xfb, 0x39, 0x8f, 0x63, 0x22, 0x68, 0x46, 0x62, 0x9f, 0x1e,
+	0x0d, 0x69, 0x2e, 0x10, 0x82, 0x6a, 0x44, 0xf2, 0x68, 0xc3, 0x6a, 0x59, 0x9d, 0x5b, 0xbe, 0x3a,
+	0xbb, 0x2f, 0xe1, 0xee, 0x35, 0x75, 0x9e, 0xf2, 0x24, 0xa7, 0x52, 0xbe, 0x4f, 0x04, 0x29, 0xe4,
+	0xf2, 0x8c, 0x9a, 0x00, 0x07, 0x34, 0x15, 0xef, 0x86, 0x89, 0x60, 0xf1, 0x46, 0xa5, 0x65, 0x75,
+	0xaa, 0xfe, 0x0d, 0x19, 0x79, 0x23, 0x03, 0xee, 0x1a, 0xd4, 0x15, 0x6d, 0x87, 0x8a, 0x63, 0x9e,
+	0x1d, 0x98, 0xc4, 0xee, 0x0e, 0xac, 0xce, 0x86, 0x4d, 0x86, 0xc7, 0xb0, 0x92, 0xe8, 0x90, 0x4a,
+	0x72, 0x73, 0xd0, 0xf0, 0x74, 0xa7, 0x64, 0x5d, 0xde, 0xa8, 0xef, 0x99, 0x07, 0xbb, 0x24, 0x23,
+	0x87, 0xb9, 0x5f, 0x88, 0xdd, 0x27, 0x80, 0x14, 0x6f, 0x97, 0xc7, 0x2c, 0x18, 0x17, 0xe5, 0xb5,
+	0xa1, 0x9a, 0xf1, 0x98, 0x2a, 0xd4, 0xed, 0x41, 0xfd, 0x0a, 0xca, 0xe7, 0x31, 0xf5, 0x95, 0xc0,
+	0x7d, 0x61, 0x5c, 0x16, 0xcf, 0x8d, 0x9b, 0x1e, 0xd4, 0x52, 0x15, 0x31, 0x66, 0xd6, 0xae, 0x10,
+	0x8c, 0xdc, 0x88, 0xdc, 0x3a, 0xdc, 0xd1, 0x45, 0xf1, 0x24, 0xa0, 0x45, 0xa5, 0x4f, 0x8d, 0x33,
+	0x13, 0x34, 0xe4, 0x75, 0xa8, 0x45, 0x94, 0x85, 0x91, 0x50, 0xe4, 0xaa, 0x6f, 0x7e, 0x9d, 0x0f,
+	0xa4, 0x72, 0x31, 0x90, 0xc1, 0xf7, 0x2a, 0x2c, 0x2b, 0x04, 0xfa, 0x64, 0xc1, 0x8a, 0x69, 0x00,
+	0xea, 0x7a, 0x65, 0x2b, 0xe4, 0x95, 0x34, 0xdb, 0x7e, 0xb4, 0x88, 0x54, 0x1b, 0x73, 0x37, 0x3f,
+	0xfe, 0xfc, 0xf3, 0xb5, 0xf2, 0x00, 0x35, 0x71, 0xe9, 0x0e, 0x9b, 0x7e, 0xa3, 0xcf, 0x16, 0xd4,
+	0x74, 0xf5, 0xa8, 0x33, 0x87, 0x3e, 0x33, 0x0e, 0xbb, 0xbb, 0x80, 0xd2, 0xd8, 0xe8, 0x29, 0x1b,
+	0x6d, 0xb4, 0x59, 0x6e, 0x43, 0x35, 0x9c, 0xd1, 0x1c, 0x9f, 0xc8, 0xf1, 0x9d, 0xa2, 0x6f, 0x16,
+	0xc0, 0xc5, 0xbe, 0xa2, 0xad, 0x39, 0x89, 0xae, 0xfd, 0x09, 0xec, 0xde, 0x82, 0x6a, 0x63, 0x0d,
+	0x2b, 0x6b, 0x5d, 0xd4, 0x2e, 0xb7, 0x16, 0x9c, 0xbf, 0xc0, 0x27, 0x72, 0x7c, 0xa7, 0xe8, 0x03,
+	0x2c, 0xab, 0xe1, 0xa3, 0xf6, 0xbc, 0x39, 0x5c, 0xda, 0x19, 0xbb, 0xf3, 0x7f, 0xa1, 0x31, 0xf3,
+	0x50, 0x99, 0x69, 0xa2, 0xfb, 0xff, 0x18, 0x97, 0x14, 0x3f, 0x7b, 0xf5, 0x63, 0xe2, 0x58, 0x67,
+	0x13, 0xc7, 0xfa, 0x3d, 0x71, 0xac, 0x2f, 0x53, 0x67, 0xe9, 0x6c, 0xea, 0x2c, 0xfd, 0x9a, 0x3a,
+	0x4b, 0x6f, 0xb7, 0x43, 0x26, 0xa2, 0xe1, 0x9e, 0x17, 0xf0, 0x43, 0x0d, 0xe8, 0x85, 0xdc, 0x90,
+	0x82, 0x88, 0xb0, 0x04, 0xbf, 0x9f, 0x21, 0x8a, 0x71, 0x4a, 0xf3, 0xbd, 0x9a, 0xfa, 0xaa, 0x6c,
+	0xff, 0x0d, 0x00, 0x00, 0xff, 0xff, 0xaf, 0xd8, 0x90, 0xba, 0xe6, 0x04, 0x00, 0x00,
 }
 
 // Reference imports to suppress errors if they are not otherwise used.
@@ -344,6 +447,8 @@ const _ = grpc.SupportPackageIsVersion4
 type QueryClient interface {
 	Network(ctx context.Context, in *QueryNetworkRequest, opts ...grpc.CallOption) (*QueryNetworkResponse, error)
 	Policy(ctx context.Context, in *QueryPolicyRequest, opts ...grpc.CallOption) (*QueryPolicyResponse, error)
+	// Collateral is what the chain keeps under a SHA-256.
+	Collateral(ctx context.Context, in *QueryCollateralRequest, opts ...grpc.CallOption) (*QueryCollateralResponse, error)
 	// Nonce is the newest block hash that evidence may name.
 	Nonce(ctx context.Context, in *QueryNonceRequest, opts ...grpc.CallOption) (*QueryNonceResponse, error)
 }
@@ -374,6 +479,15 @@ func (c *queryClient) Policy(ctx context.Context, in *QueryPolicyRequest, opts .
 	return out, nil
 }
 
+func (c *queryClient) Collateral(ctx context.Context, in *QueryCollateralRequest, opts ...grpc.CallOption) (*QueryCollateralResponse, error) {
+	out := new(QueryCollateralResponse)
+	err := c.cc.Invoke(ctx, "/phala.attestation.v1.Query/Collateral", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *queryClient) Nonce(ctx context.Context, in *QueryNonceRequest, opts ...grpc.CallOption) (*QueryNonceResponse, error) {
 	out := new(QueryNonceResponse)
 	err := c.cc.Invoke(ctx, "/phala.attestation.v1.Query/Nonce", in, out, opts...)
@@ -387,6 +501,8 @@ func (c *queryClient) Nonce(ctx context.Context, in *QueryNonceRequest, opts ...
 type QueryServer interface {
 	Network(context.Context, *QueryNetworkRequest) (*QueryNetworkResponse, error)
 	Policy(context.Context, *QueryPolicyRequest) (*QueryPolicyResponse, error)
+	// Collateral is what the chain keeps under a SHA-256.
+	Collateral(context.Context, *QueryCollateralRequest) (*QueryCollateralResponse, error)
 	// Nonce is the newest block hash that evidence may name.
 	Nonce(context.Context, *QueryNonceRequest) (*QueryNonceResponse, error)
 }
@@ -400,6 +516,9 @@ func (*UnimplementedQueryServer) Network(ctx context.Context, req *QueryNetworkR
 }
 func (*UnimplementedQueryServer) Policy(ctx context.Context, req *QueryPolicyRequest) (*QueryPolicyResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Policy not implemented")
+}
+func (*UnimplementedQueryServer) Collateral(ctx context.Context, req *QueryCollateralRequest) (*QueryCollateralResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Collateral not implemented")
 }
 func (*UnimplementedQueryServer) Nonce(ctx context.Context, req *QueryNonceRequest) (*QueryNonceResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Nonce not implemented")
@@ -445,6 +564,24 @@ func _Query_Policy_Handler(srv interface{}, ctx context.Context, dec func(interf
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Query_Collateral_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryCollateralRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Collateral(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/phala.attestation.v1.Query/Collateral",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Collateral(ctx, req.(*QueryCollateralRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Query_Nonce_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(QueryNonceRequest)
 	if err := dec(in); err != nil {
@@ -477,12 +614,81 @@ var _Query_serviceDesc = grpc.ServiceDesc{
 			Handler:    _Query_Policy_Handler,
 		},
 		{
+			MethodName: "Collateral",
+			Handler:    _Query_Collateral_Handler,
+		},
+		{
 			MethodName: "Nonce",
 			Handler:    _Query_Nonce_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
 	Metadata: "phala/attestation/v1/query.proto",
+}
+
+func (m *QueryCollateralRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryCollateralRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryCollateralRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Hash) > 0 {
+		i -= len(m.Hash)
+		copy(dAtA[i:], m.Hash)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Hash)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryCollateralResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryCollateralResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryCollateralResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.KeptUntil != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.KeptUntil))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Data) > 0 {
+		i -= len(m.Data)
+		copy(dAtA[i:], m.Data)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Data)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
 }
 
 func (m *QueryNetworkRequest) Marshal() (dAtA []byte, err error) {
@@ -675,6 +881,35 @@ func encodeVarintQuery(dAtA []byte, offset int, v uint64) int {
 	dAtA[offset] = uint8(v)
 	return base
 }
+func (m *QueryCollateralRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Hash)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryCollateralResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Data)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	if m.KeptUntil != 0 {
+		n += 1 + sovQuery(uint64(m.KeptUntil))
+	}
+	return n
+}
+
 func (m *QueryNetworkRequest) Size() (n int) {
 	if m == nil {
 		return 0
@@ -752,6 +987,193 @@ func sovQuery(x uint64) (n int) {
 }
 func sozQuery(x uint64) (n int) {
 	return sovQuery(uint64((x << 1) ^ uint64((int64(x) >> 63))))
+}
+func (m *QueryCollateralRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryCollateralRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryCollateralRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Hash", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Hash = append(m.Hash[:0], dAtA[iNdEx:postIndex]...)
+			if m.Hash == nil {
+				m.Hash = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryCollateralResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryCollateralResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryCollateralResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Data", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Data = append(m.Data[:0], dAtA[iNdEx:postIndex]...)
+			if m.Data == nil {
+				m.Data = []byte{}
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field KeptUntil", wireType)
+			}
+			m.KeptUntil = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.KeptUntil |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
 }
 func (m *QueryNetworkRequest) Unmarshal(dAtA []byte) error {
 	l := len(dAtA)

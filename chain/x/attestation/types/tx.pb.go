@@ -118,35 +118,139 @@ func (m *MsgUpdatePolicyResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_MsgUpdatePolicyResponse proto.InternalMessageInfo
 
+type MsgStoreCollateral struct {
+	Sender string   `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Items  [][]byte `protobuf:"bytes,2,rep,name=items,proto3" json:"items,omitempty"`
+}
+
+func (m *MsgStoreCollateral) Reset()         { *m = MsgStoreCollateral{} }
+func (m *MsgStoreCollateral) String() string { return proto.CompactTextString(m) }
+func (*MsgStoreCollateral) ProtoMessage()    {}
+func (*MsgStoreCollateral) Descriptor() ([]byte, []int) {
+	return fileDescriptor_ed1ab5c8a890fc40, []int{2}
+}
+func (m *MsgStoreCollateral) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgStoreCollateral) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgStoreCollateral.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgStoreCollateral) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgStoreCollateral.Merge(m, src)
+}
+func (m *MsgStoreCollateral) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgStoreCollateral) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgStoreCollateral.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgStoreCollateral proto.InternalMessageInfo
+
+func (m *MsgStoreCollateral) GetSender() string {
+	if m != nil {
+		return m.Sender
+	}
+	return ""
+}
+
+func (m *MsgStoreCollateral) GetItems() [][]byte {
+	if m != nil {
+		return m.Items
+	}
+	return nil
+}
+
+type MsgStoreCollateralResponse struct {
+	Hashes [][]byte `protobuf:"bytes,1,rep,name=hashes,proto3" json:"hashes,omitempty"`
+}
+
+func (m *MsgStoreCollateralResponse) Reset()         { *m = MsgStoreCollateralResponse{} }
+func (m *MsgStoreCollateralResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgStoreCollateralResponse) ProtoMessage()    {}
+func (*MsgStoreCollateralResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_ed1ab5c8a890fc40, []int{3}
+}
+func (m *MsgStoreCollateralResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgStoreCollateralResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgStoreCollateralResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgStoreCollateralResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgStoreCollateralResponse.Merge(m, src)
+}
+func (m *MsgStoreCollateralResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgStoreCollateralResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgStoreCollateralResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgStoreCollateralResponse proto.InternalMessageInfo
+
+func (m *MsgStoreCollateralResponse) GetHashes() [][]byte {
+	if m != nil {
+		return m.Hashes
+	}
+	return nil
+}
+
 func init() {
 	proto.RegisterType((*MsgUpdatePolicy)(nil), "phala.attestation.v1.MsgUpdatePolicy")
 	proto.RegisterType((*MsgUpdatePolicyResponse)(nil), "phala.attestation.v1.MsgUpdatePolicyResponse")
+	proto.RegisterType((*MsgStoreCollateral)(nil), "phala.attestation.v1.MsgStoreCollateral")
+	proto.RegisterType((*MsgStoreCollateralResponse)(nil), "phala.attestation.v1.MsgStoreCollateralResponse")
 }
 
 func init() { proto.RegisterFile("phala/attestation/v1/tx.proto", fileDescriptor_ed1ab5c8a890fc40) }
 
 var fileDescriptor_ed1ab5c8a890fc40 = []byte{
-	// 316 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xe2, 0x92, 0x2d, 0xc8, 0x48, 0xcc,
-	0x49, 0xd4, 0x4f, 0x2c, 0x29, 0x49, 0x2d, 0x2e, 0x49, 0x2c, 0xc9, 0xcc, 0xcf, 0xd3, 0x2f, 0x33,
-	0xd4, 0x2f, 0xa9, 0xd0, 0x2b, 0x28, 0xca, 0x2f, 0xc9, 0x17, 0x12, 0x01, 0x4b, 0xeb, 0x21, 0x49,
-	0xeb, 0x95, 0x19, 0x4a, 0x09, 0x26, 0xe6, 0x66, 0xe6, 0xe5, 0xeb, 0x83, 0x49, 0x88, 0x42, 0x29,
-	0xf1, 0xe4, 0xfc, 0xe2, 0xdc, 0xfc, 0x62, 0xfd, 0xdc, 0xe2, 0x74, 0x90, 0x01, 0xb9, 0xc5, 0xe9,
-	0x50, 0x09, 0x49, 0x88, 0x05, 0xe5, 0x99, 0x45, 0xa9, 0x20, 0x09, 0x90, 0x29, 0xa9, 0x10, 0x29,
-	0xa5, 0x29, 0x8c, 0x5c, 0xfc, 0xbe, 0xc5, 0xe9, 0xa1, 0x05, 0x29, 0x89, 0x25, 0xa9, 0x01, 0xf9,
-	0x39, 0x99, 0xc9, 0x95, 0x42, 0x32, 0x5c, 0x9c, 0x89, 0xa5, 0x25, 0x19, 0xf9, 0x45, 0x99, 0x25,
-	0x95, 0x12, 0x8c, 0x0a, 0x8c, 0x1a, 0x9c, 0x41, 0x08, 0x01, 0x21, 0x5d, 0x2e, 0xb6, 0x02, 0xb0,
-	0x3a, 0x09, 0x26, 0x05, 0x46, 0x0d, 0x6e, 0x23, 0x51, 0x3d, 0x88, 0xfb, 0x40, 0xa6, 0xeb, 0x95,
-	0x19, 0xea, 0x41, 0x0c, 0x09, 0x82, 0x2a, 0xb2, 0x32, 0x69, 0x7a, 0xbe, 0x41, 0x0b, 0xa1, 0xbd,
-	0xeb, 0xf9, 0x06, 0x2d, 0x45, 0x4c, 0xff, 0xa2, 0x39, 0x41, 0x49, 0x92, 0x4b, 0x1c, 0x4d, 0x28,
-	0x28, 0xb5, 0xb8, 0x20, 0x3f, 0xaf, 0x38, 0xd5, 0xa8, 0x88, 0x8b, 0xd9, 0xb7, 0x38, 0x5d, 0x28,
-	0x85, 0x8b, 0x07, 0xc5, 0xd1, 0xaa, 0x7a, 0xd8, 0x82, 0x49, 0x0f, 0xcd, 0x14, 0x29, 0x5d, 0xa2,
-	0x94, 0xc1, 0x2c, 0x93, 0x62, 0x6d, 0x78, 0xbe, 0x41, 0x8b, 0xd1, 0xc9, 0xf7, 0xc4, 0x23, 0x39,
-	0xc6, 0x0b, 0x8f, 0xe4, 0x18, 0x1f, 0x3c, 0x92, 0x63, 0x9c, 0xf0, 0x58, 0x8e, 0xe1, 0xc2, 0x63,
-	0x39, 0x86, 0x1b, 0x8f, 0xe5, 0x18, 0xa2, 0x8c, 0xd3, 0x33, 0x4b, 0x32, 0x4a, 0x93, 0xf4, 0x92,
-	0xf3, 0x73, 0xf5, 0xc1, 0x26, 0xeb, 0xa6, 0xe7, 0x43, 0x18, 0xfa, 0xc9, 0x19, 0x89, 0x99, 0x79,
-	0xfa, 0x15, 0x28, 0xfe, 0x2c, 0xa9, 0x2c, 0x48, 0x2d, 0x4e, 0x62, 0x03, 0x87, 0xbd, 0x31, 0x20,
-	0x00, 0x00, 0xff, 0xff, 0xf0, 0xab, 0x9d, 0x24, 0xf9, 0x01, 0x00, 0x00,
+	// 413 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x8c, 0x92, 0xcf, 0xaa, 0xda, 0x40,
+	0x14, 0xc6, 0x1d, 0x45, 0xc1, 0xa9, 0x20, 0x0d, 0xb6, 0xc6, 0xd0, 0x06, 0x1b, 0x5a, 0x08, 0x82,
+	0x33, 0xf5, 0xcf, 0xaa, 0xcb, 0x76, 0x1d, 0x28, 0x29, 0xdd, 0x74, 0x37, 0xc6, 0x21, 0x19, 0x48,
+	0x32, 0x21, 0x33, 0x5a, 0xdd, 0x95, 0x2e, 0xbb, 0xea, 0xa2, 0x0f, 0xe2, 0x63, 0x74, 0xe9, 0xb2,
+	0xcb, 0x5e, 0x5d, 0xf8, 0x1a, 0x97, 0x64, 0xe2, 0xf5, 0x1a, 0xbd, 0xe0, 0x26, 0xe4, 0x9c, 0xef,
+	0xcb, 0x77, 0x7e, 0x73, 0x32, 0xf0, 0x75, 0x12, 0x90, 0x90, 0x60, 0x22, 0x25, 0x15, 0x92, 0x48,
+	0xc6, 0x63, 0xbc, 0x1c, 0x61, 0xb9, 0x42, 0x49, 0xca, 0x25, 0xd7, 0x3a, 0xb9, 0x8c, 0x1e, 0xc9,
+	0x68, 0x39, 0x32, 0x9e, 0x93, 0x88, 0xc5, 0x1c, 0xe7, 0x4f, 0x65, 0x34, 0xba, 0x1e, 0x17, 0x11,
+	0x17, 0x38, 0x12, 0x7e, 0x16, 0x10, 0x09, 0xbf, 0x10, 0x7a, 0x6a, 0xc0, 0x77, 0x96, 0xd2, 0x4c,
+	0xc8, 0x52, 0xa8, 0x92, 0xac, 0x3f, 0x00, 0xb6, 0x1d, 0xe1, 0x7f, 0x4d, 0xe6, 0x44, 0xd2, 0xcf,
+	0x3c, 0x64, 0xde, 0x5a, 0x7b, 0x05, 0x9b, 0x64, 0x21, 0x03, 0x9e, 0x32, 0xb9, 0xd6, 0x41, 0x1f,
+	0xd8, 0x4d, 0xf7, 0xd4, 0xd0, 0x86, 0xb0, 0x91, 0xe4, 0x3e, 0xbd, 0xda, 0x07, 0xf6, 0xb3, 0xf1,
+	0x0b, 0xa4, 0xf8, 0xb2, 0x74, 0xb4, 0x1c, 0x21, 0x15, 0xe2, 0x16, 0xa6, 0x0f, 0xd3, 0x9f, 0x87,
+	0xcd, 0xe0, 0xf4, 0xf9, 0xaf, 0xc3, 0x66, 0xf0, 0xe6, 0xf2, 0xbc, 0x25, 0x04, 0xab, 0x07, 0xbb,
+	0xa5, 0x96, 0x4b, 0x45, 0xc2, 0x63, 0x41, 0xad, 0x15, 0xd4, 0x1c, 0xe1, 0x7f, 0x91, 0x3c, 0xa5,
+	0x9f, 0x78, 0x18, 0x12, 0x49, 0x53, 0x12, 0x6a, 0x2f, 0x61, 0x43, 0xd0, 0x78, 0x4e, 0xd3, 0x02,
+	0xb8, 0xa8, 0xb4, 0x0e, 0xac, 0x33, 0x49, 0x23, 0xa1, 0x57, 0xfb, 0x35, 0xbb, 0xe5, 0xaa, 0x42,
+	0x41, 0x15, 0x96, 0x8c, 0xe8, 0xed, 0x55, 0xa2, 0xd2, 0x0c, 0x6b, 0x0a, 0x8d, 0xcb, 0xee, 0x91,
+	0x2b, 0x23, 0x08, 0x88, 0x08, 0xa8, 0xd0, 0x41, 0x3e, 0xaa, 0xa8, 0xc6, 0x77, 0x00, 0xd6, 0x1c,
+	0xe1, 0x6b, 0x73, 0xd8, 0x3a, 0xdb, 0xf2, 0x3b, 0x74, 0xed, 0xbf, 0xa2, 0xd2, 0xb1, 0x8d, 0xe1,
+	0x4d, 0xb6, 0x07, 0x8a, 0x08, 0xb6, 0xcb, 0xab, 0xb1, 0x9f, 0x4c, 0x28, 0x39, 0x8d, 0xf7, 0xb7,
+	0x3a, 0x8f, 0xe3, 0x8c, 0xfa, 0x8f, 0xc3, 0x66, 0x00, 0x3e, 0x3a, 0x7f, 0x77, 0x26, 0xd8, 0xee,
+	0x4c, 0xf0, 0x7f, 0x67, 0x82, 0xdf, 0x7b, 0xb3, 0xb2, 0xdd, 0x9b, 0x95, 0x7f, 0x7b, 0xb3, 0xf2,
+	0x6d, 0xe2, 0x33, 0x19, 0x2c, 0x66, 0xc8, 0xe3, 0x11, 0xce, 0xc3, 0x87, 0x3e, 0x57, 0x2f, 0xd8,
+	0x0b, 0x08, 0x8b, 0xf1, 0xea, 0x6c, 0xeb, 0x72, 0x9d, 0x50, 0x31, 0x6b, 0xe4, 0x77, 0x73, 0x72,
+	0x1f, 0x00, 0x00, 0xff, 0xff, 0xc9, 0x6f, 0xa1, 0xff, 0x19, 0x03, 0x00, 0x00,
 }
 
 // Reference imports to suppress errors if they are not otherwise used.
@@ -163,6 +267,8 @@ const _ = grpc.SupportPackageIsVersion4
 type MsgClient interface {
 	// UpdatePolicy replaces the policy of one role. Governance only.
 	UpdatePolicy(ctx context.Context, in *MsgUpdatePolicy, opts ...grpc.CallOption) (*MsgUpdatePolicyResponse, error)
+	// StoreCollateral keeps bytes that the evidence of many workers shares, under their SHA-256.
+	StoreCollateral(ctx context.Context, in *MsgStoreCollateral, opts ...grpc.CallOption) (*MsgStoreCollateralResponse, error)
 }
 
 type msgClient struct {
@@ -182,10 +288,21 @@ func (c *msgClient) UpdatePolicy(ctx context.Context, in *MsgUpdatePolicy, opts 
 	return out, nil
 }
 
+func (c *msgClient) StoreCollateral(ctx context.Context, in *MsgStoreCollateral, opts ...grpc.CallOption) (*MsgStoreCollateralResponse, error) {
+	out := new(MsgStoreCollateralResponse)
+	err := c.cc.Invoke(ctx, "/phala.attestation.v1.Msg/StoreCollateral", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // MsgServer is the server API for Msg service.
 type MsgServer interface {
 	// UpdatePolicy replaces the policy of one role. Governance only.
 	UpdatePolicy(context.Context, *MsgUpdatePolicy) (*MsgUpdatePolicyResponse, error)
+	// StoreCollateral keeps bytes that the evidence of many workers shares, under their SHA-256.
+	StoreCollateral(context.Context, *MsgStoreCollateral) (*MsgStoreCollateralResponse, error)
 }
 
 // UnimplementedMsgServer can be embedded to have forward compatible implementations.
@@ -194,6 +311,9 @@ type UnimplementedMsgServer struct {
 
 func (*UnimplementedMsgServer) UpdatePolicy(ctx context.Context, req *MsgUpdatePolicy) (*MsgUpdatePolicyResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method UpdatePolicy not implemented")
+}
+func (*UnimplementedMsgServer) StoreCollateral(ctx context.Context, req *MsgStoreCollateral) (*MsgStoreCollateralResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method StoreCollateral not implemented")
 }
 
 func RegisterMsgServer(s grpc1.Server, srv MsgServer) {
@@ -218,6 +338,24 @@ func _Msg_UpdatePolicy_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Msg_StoreCollateral_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgStoreCollateral)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).StoreCollateral(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/phala.attestation.v1.Msg/StoreCollateral",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).StoreCollateral(ctx, req.(*MsgStoreCollateral))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 var Msg_serviceDesc = _Msg_serviceDesc
 var _Msg_serviceDesc = grpc.ServiceDesc{
 	ServiceName: "phala.attestation.v1.Msg",
@@ -226,6 +364,10 @@ var _Msg_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UpdatePolicy",
 			Handler:    _Msg_UpdatePolicy_Handler,
+		},
+		{
+			MethodName: "StoreCollateral",
+			Handler:    _Msg_StoreCollateral_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
@@ -297,6 +439,77 @@ func (m *MsgUpdatePolicyResponse) MarshalToSizedBuffer(dAtA []byte) (int, error)
 	return len(dAtA) - i, nil
 }
 
+func (m *MsgStoreCollateral) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgStoreCollateral) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgStoreCollateral) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Items) > 0 {
+		for iNdEx := len(m.Items) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.Items[iNdEx])
+			copy(dAtA[i:], m.Items[iNdEx])
+			i = encodeVarintTx(dAtA, i, uint64(len(m.Items[iNdEx])))
+			i--
+			dAtA[i] = 0x12
+		}
+	}
+	if len(m.Sender) > 0 {
+		i -= len(m.Sender)
+		copy(dAtA[i:], m.Sender)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Sender)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgStoreCollateralResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgStoreCollateralResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgStoreCollateralResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Hashes) > 0 {
+		for iNdEx := len(m.Hashes) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.Hashes[iNdEx])
+			copy(dAtA[i:], m.Hashes[iNdEx])
+			i = encodeVarintTx(dAtA, i, uint64(len(m.Hashes[iNdEx])))
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
 func encodeVarintTx(dAtA []byte, offset int, v uint64) int {
 	offset -= sovTx(v)
 	base := offset
@@ -331,6 +544,40 @@ func (m *MsgUpdatePolicyResponse) Size() (n int) {
 	}
 	var l int
 	_ = l
+	return n
+}
+
+func (m *MsgStoreCollateral) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Sender)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if len(m.Items) > 0 {
+		for _, b := range m.Items {
+			l = len(b)
+			n += 1 + l + sovTx(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *MsgStoreCollateralResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Hashes) > 0 {
+		for _, b := range m.Hashes {
+			l = len(b)
+			n += 1 + l + sovTx(uint64(l))
+		}
+	}
 	return n
 }
 
@@ -487,6 +734,202 @@ func (m *MsgUpdatePolicyResponse) Unmarshal(dAtA []byte) error {
 			return fmt.Errorf("proto: MsgUpdatePolicyResponse: illegal tag %d (wire type %d)", fieldNum, wire)
 		}
 		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgStoreCollateral) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgStoreCollateral: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgStoreCollateral: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sender", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Sender = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Items", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Items = append(m.Items, make([]byte, postIndex-iNdEx))
+			copy(m.Items[len(m.Items)-1], dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgStoreCollateralResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgStoreCollateralResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgStoreCollateralResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Hashes", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Hashes = append(m.Hashes, make([]byte, postIndex-iNdEx))
+			copy(m.Hashes[len(m.Hashes)-1], dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipTx(dAtA[iNdEx:])

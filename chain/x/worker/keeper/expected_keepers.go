@@ -25,6 +25,9 @@ type Attestation interface {
 	Network(ctx context.Context) (*wire.NetworkParams, error)
 	Policy(ctx context.Context, role wire.Role) (*wire.Policy, error) // nil: none
 	HashAt(ctx context.Context, height uint64) ([]byte, error)        // nil: not among the newest
+	Collateral(ctx context.Context, hash []byte) ([]byte, error)      // nil: nobody keeps it
+	// KeepCollateral keeps what a registration rests on until height.
+	KeepCollateral(ctx context.Context, hashes [][]byte, until uint64) error
 }
 
 // Gatekeepers learns of registrations and says who it cannot do without.

@@ -44,6 +44,8 @@ type Keeper struct {
 	workers    collections.Map[key, wire.Worker]
 	evidence   collections.Map[key, wire.WorkerEvidence]
 	identities collections.Map[[]byte, key]
+	expiries   collections.KeySet[collections.Pair[uint64, key]]
+	lapses     collections.KeySet[collections.Pair[uint64, key]]
 }
 
 // New makes the keeper. SetNeighbours completes it.
@@ -56,6 +58,8 @@ func New(c Config) (*Keeper, error) {
 		workers:    collections.NewMap(sb, collections.NewPrefix([]byte{types.WorkerPrefix}), "workers", name, codec.CollValue[wire.Worker](c.Codec)),
 		evidence:   collections.NewMap(sb, collections.NewPrefix([]byte{types.EvidencePrefix}), "evidence", name, codec.CollValue[wire.WorkerEvidence](c.Codec)),
 		identities: collections.NewMap(sb, collections.NewPrefix([]byte{types.IdentityPrefix}), "identities", collections.BytesKey, collcodec.KeyToValueCodec(name)),
+		expiries:   collections.NewKeySet(sb, collections.NewPrefix([]byte{types.ExpiryPrefix}), "expiries", collections.PairKeyCodec(collections.Uint64Key, name)),
+		lapses:     collections.NewKeySet(sb, collections.NewPrefix([]byte{types.LapsePrefix}), "lapses", collections.PairKeyCodec(collections.Uint64Key, name)),
 	}
 	var err error
 	k.Schema, err = sb.Build()
@@ -85,11 +89,14 @@ func (k *Keeper) nonceOf(ctx context.Context, ref *wire.WorkerRef) (uint64, erro
 // set stores a worker with its evidence; old is the registration it replaces, or nil.
 func (k *Keeper) set(ctx context.Context, old, w *wire.Worker, e *wire.WorkerEvidence) error {
 	if old != nil {
-		if err := k.identities.Remove(ctx, old.IdentityKey); err != nil {
+		if err := errors.Join(k.identities.Remove(ctx, old.IdentityKey), k.unqueue(ctx, old)); err != nil {
 			return err
 		}
 	}
 	id := keyOf(w.Worker)
+	if err := k.queue(ctx, w); err != nil {
+		return err
+	}
 	if err := k.identities.Set(ctx, w.IdentityKey, id); err != nil {
 		return err
 	}
@@ -101,7 +108,7 @@ func (k *Keeper) set(ctx context.Context, old, w *wire.Worker, e *wire.WorkerEvi
 
 func (k *Keeper) remove(ctx context.Context, w *wire.Worker) error {
 	id := keyOf(w.Worker)
-	if err := k.identities.Remove(ctx, w.IdentityKey); err != nil {
+	if err := errors.Join(k.identities.Remove(ctx, w.IdentityKey), k.unqueue(ctx, w)); err != nil {
 		return err
 	}
 	if err := k.evidence.Remove(ctx, id); err != nil {

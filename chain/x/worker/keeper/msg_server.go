@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"strings"
 
 	"cosmossdk.io/collections"
 	errorsmod "cosmossdk.io/errors"
@@ -16,8 +15,15 @@ import (
 	"github.com/phala-go/phala/core/wire"
 )
 
-// gasEvidence is what judging a piece of evidence costs: at the least a signature over some hundred bytes of quote.
-const gasEvidence = 20_000
+// What judging a piece of evidence costs: some signatures and certificates, and reading all of it. One unit is about 0.1 µs, as the
+// SDK prices signatures of accounts.
+const (
+	gasEvidence     = 20_000
+	gasEvidenceByte = 2
+)
+
+// maxTold is how many bytes of a value an event repeats.
+const maxTold = 256
 
 // MsgServer runs the module's messages.
 type MsgServer struct{ Keeper *Keeper }
@@ -47,11 +53,11 @@ func (s MsgServer) Register(goCtx context.Context, m *types.MsgRegisterWorker) (
 		return nil, err
 	}
 
-	w := &wire.Worker{
-		Worker: id.Worker, Role: id.Role, IdentityKey: id.IdentityKey, SealingKey: id.SealingKey,
-		Kind: verdict.Kind, Measurement: verdict.Measurement, Endpoint: m.Endpoint, SoftwareVersion: id.SoftwareVersion,
-		RegisteredHeight: uint64(ctx.BlockHeight()), ExpiryHeight: verdict.ExpiryHeight, EvidenceHash: wire.Hash(m.Evidence),
+	if !verdict.Accepted {
+		emitRefusal(ctx, id, verdict)
+		return &types.MsgRegisterWorkerResponse{}, nil
 	}
+	w := types.Record(m, verdict, uint64(ctx.BlockHeight()))
 	switch {
 	case old == nil:
 		if w.Bond, err = k.takeBond(ctx, operator); err != nil {
@@ -64,6 +70,9 @@ func (s MsgServer) Register(goCtx context.Context, m *types.MsgRegisterWorker) (
 		emit(ctx, types.EventRetired, old)
 	}
 	if err := k.set(ctx, old, w, m.Evidence); err != nil {
+		return nil, err
+	}
+	if err := k.attestation.KeepCollateral(ctx, attest.Hashes(m.Evidence.Evidence), w.ExpiryHeight); err != nil {
 		return nil, err
 	}
 	emit(ctx, types.EventRegistered, w)
@@ -93,41 +102,37 @@ func (k *Keeper) checkHistory(ctx sdk.Context, old *wire.Worker, id *wire.Worker
 	return types.CheckSuccession(old, nonce, id)
 }
 
-// judge has the evidence verified under the policy of its role.
-func (k *Keeper) judge(ctx sdk.Context, e *wire.WorkerEvidence) (attest.Verdict, error) {
-	var none attest.Verdict
-	ctx.GasMeter().ConsumeGas(gasEvidence, "evidence")
-	id, height := e.Identity, uint64(ctx.BlockHeight())
+// judge has the evidence verified under the policy of its role, at the block's own time. The gas is taken before the work is done.
+func (k *Keeper) judge(ctx sdk.Context, e *wire.WorkerEvidence) (v attest.Verdict, err error) {
+	ctx.GasMeter().ConsumeGas(gasEvidence+gasEvidenceByte*uint64(len(e.Evidence.Quote)+len(e.Evidence.Collateral)), "evidence")
+	id := e.Identity
 	hash, err := k.attestation.HashAt(ctx, id.NonceHeight)
 	if err != nil {
-		return none, err
-	}
-	if hash == nil || !bytes.Equal(hash, id.NonceHash) {
-		return none, types.ErrNonce.Wrapf("evidence names block %d with hash %x; this chain, at %d, keeps the hashes of the newest %d blocks: attest again with a fresh nonce",
-			id.NonceHeight, id.NonceHash, height, attest.NonceWindow)
+		return v, err
 	}
 	policy, err := k.attestation.Policy(ctx, id.Role)
 	if err != nil {
-		return none, err
+		return v, err
 	}
 	if policy == nil {
-		return none, types.ErrPolicy.Wrapf("governance has approved no program for %s yet: propose a policy first", id.Role)
+		return v, types.ErrPolicy.Wrapf("governance has approved no program for %s yet: propose a policy first", id.Role)
 	}
 	network, err := k.attestation.Network(ctx)
 	if err != nil {
-		return none, err
+		return v, err
 	}
-	v := attest.Verify(attest.Input{
-		Evidence: e, Policy: policy, Network: network, ChainID: ctx.ChainID(), GenesisUnknown: true, NonceHash: hash, Height: height,
+	var broken error
+	v = attest.Verify(attest.Input{
+		Evidence: e, Policy: policy, Network: network, ChainID: ctx.ChainID(), GenesisUnknown: true, NonceHash: hash,
+		Height: uint64(ctx.BlockHeight()), Time: ctx.BlockTime(), Roots: attest.RootsOf(network),
+		Stored: func(hash []byte) []byte {
+			b, err := k.attestation.Collateral(ctx, hash)
+			broken = errors.Join(broken, err)
+			ctx.GasMeter().ConsumeGas(gasEvidenceByte*uint64(len(b)), "collateral")
+			return b
+		},
 	})
-	if !v.Accepted {
-		reasons := make([]string, len(v.Reasons))
-		for i, r := range v.Reasons {
-			reasons[i] = r.String()
-		}
-		return none, types.ErrEvidence.Wrapf("worker %s: %s", id.Worker.Name(), strings.Join(reasons, "; "))
-	}
-	return v, nil
+	return v, broken
 }
 
 func (k *Keeper) takeBond(ctx sdk.Context, operator sdk.AccAddress) (string, error) {

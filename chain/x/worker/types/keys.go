@@ -13,13 +13,20 @@ const (
 	WorkerPrefix   byte = 0x02
 	EvidencePrefix byte = 0x03
 	IdentityPrefix byte = 0x04 // identity key -> worker that holds it now
+	ExpiryPrefix   byte = 0x05 // height at which a registration ends, worker
+	LapsePrefix    byte = 0x06 // Unix second at which what its evidence rests on lapses, worker
 )
+
+// EndedPerBlock bounds how many registrations one block ends by time. Heights need no work: whoever reads the record compares.
+const EndedPerBlock = 1000
 
 // Events. A registration that replaces a boot emits retired before registered.
 const (
 	EventRegistered   = "worker_registered"
 	EventRetired      = "worker_retired"
 	EventUnregistered = "worker_unregistered"
+	EventExpired      = "worker_expired"
+	EventRefused      = "evidence_refused" // one for each reason
 
 	AttributeOperator    = "operator"
 	AttributeSlot        = "slot"
@@ -29,5 +36,14 @@ const (
 	AttributeMeasurement = "measurement"  // hex
 	AttributeEndpoint    = "endpoint"
 	AttributeExpiry      = "expiry_height"
-	AttributeBond        = "bond" // ppha
+	AttributeBond        = "bond"    // ppha
+	AttributeLevel       = "level"   // confidence level, 1 to 5; 0 for simulated
+	AttributeChip        = "chip_id" // hex; empty where evidence does not tell
+	AttributeStatus      = "tcb_status"
+
+	AttributeCode   = "code"   // of a reason, kebab-case
+	AttributeField  = "field"  // of the evidence
+	AttributeGot    = "got"    // what stood there
+	AttributeWant   = "want"   // what would have been accepted
+	AttributeAdvice = "advice" // what the operator can do
 )

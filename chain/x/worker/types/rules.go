@@ -1,19 +1,21 @@
 package types
 
 import (
+	"bytes"
 	"net/url"
+	"slices"
 
 	"cosmossdk.io/math"
 
+	"github.com/phala-go/phala/core/attest"
+	"github.com/phala-go/phala/core/attest/claims"
 	"github.com/phala-go/phala/core/wire"
 )
 
 // Bounds of a registration.
 const (
-	MaxEndpoint   = 256 // bytes
-	maxQuote      = 16 << 10
-	maxCollateral = 64 << 10
-	keySize       = 32
+	MaxEndpoint = 256 // bytes
+	keySize     = 32
 )
 
 // ParseAmount reads an amount of ppha in the one form it has: decimal digits without sign or leading zero; empty is 0.
@@ -40,8 +42,8 @@ func CheckRegistration(m *MsgRegisterWorker) error {
 		return ErrMalformed.Wrapf("role %s: want ROLE_EXECUTOR or ROLE_GATEKEEPER", id.Role)
 	case len(id.IdentityKey) != keySize:
 		return ErrMalformed.Wrapf("identity_key of %d bytes: want %d", len(id.IdentityKey), keySize)
-	case len(ev.Quote) > maxQuote || len(ev.Collateral) > maxCollateral:
-		return ErrMalformed.Wrapf("quote of %d and collateral of %d bytes: at most %d and %d", len(ev.Quote), len(ev.Collateral), maxQuote, maxCollateral)
+	case len(ev.Quote) > attest.MaxQuote || len(ev.Collateral) > attest.MaxCollateral:
+		return ErrMalformed.Wrapf("quote of %d and collateral of %d bytes: at most %d and %d", len(ev.Quote), len(ev.Collateral), attest.MaxQuote, attest.MaxCollateral)
 	}
 	return CheckEndpoint(m.Endpoint)
 }
@@ -72,4 +74,35 @@ func CheckSuccession(old *wire.Worker, oldNonce uint64, next *wire.WorkerIdentit
 			old.Worker.Name(), oldNonce, next.NonceHeight)
 	}
 	return nil
+}
+
+// Record is what the chain keeps of a registration whose evidence came to v at height.
+func Record(m *MsgRegisterWorker, v attest.Verdict, height uint64) *wire.Worker {
+	id := m.Evidence.Identity
+	w := &wire.Worker{
+		Worker: id.Worker, Role: id.Role, IdentityKey: id.IdentityKey, SealingKey: id.SealingKey, Kind: v.Kind, Measurement: v.Measurement,
+		Endpoint: m.Endpoint, SoftwareVersion: id.SoftwareVersion, RegisteredHeight: height, ExpiryHeight: v.ExpiryHeight,
+		EvidenceHash: wire.Hash(m.Evidence), Level: uint32(v.Level), TcbStatus: v.Status.String(), Advisories: v.Advisories, ChipId: v.ChipID,
+	}
+	if !v.TCBDate.IsZero() {
+		w.TcbDate = v.TCBDate.Unix()
+	}
+	if !v.NotAfter.IsZero() {
+		w.NotAfter = v.NotAfter.Unix()
+	}
+	return w
+}
+
+// EndsUnder is the first height at which a registered worker no longer counts under a policy that replaces another at height.
+// Floors and warnings are judged again with its next evidence, and by every gatekeeper before it gives a key.
+func EndsUnder(p *wire.Policy, w *wire.Worker, height uint64) uint64 {
+	m := slices.IndexFunc(p.Measurements, func(m *wire.Measurement) bool { return bytes.Equal(m.Digest, w.Measurement) })
+	level := attest.LevelOf(w.Kind, &claims.Claims{Status: claims.ParseStatus(w.TcbStatus), Advisories: w.Advisories}, p.Advisories)
+	switch {
+	case m < 0 || !slices.Contains(p.Kinds, w.Kind) || uint32(level) > p.WorstLevel || p.Measurements[m].ActivationHeight > height:
+		return min(w.ExpiryHeight, height)
+	case p.Measurements[m].RetireHeight != 0:
+		return min(w.ExpiryHeight, p.Measurements[m].RetireHeight)
+	}
+	return w.ExpiryHeight
 }

@@ -90,6 +90,8 @@ func (m *MsgRegisterWorker) GetEndpoint() string {
 	return ""
 }
 
+// MsgRegisterWorkerResponse says whether the evidence was accepted. Evidence that is refused costs its sender the gas, changes
+// nothing else, and leaves an event for each reason.
 type MsgRegisterWorkerResponse struct {
 	ExpiryHeight uint64 `protobuf:"varint,1,opt,name=expiry_height,json=expiryHeight,proto3" json:"expiry_height,omitempty"`
 }

@@ -24,6 +24,8 @@ func sevsnp() []group {
 			return err
 		}},
 		single(azure, "./core/attest/azure"),
+		single("attest/tpm", "./core/attest/tpm"),
+		single("attest/nitro", "./core/attest/nitro"),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/phala-go/phala/core/attest/azure"
 	"github.com/phala-go/phala/core/attest/claims"
 	"github.com/phala-go/phala/core/attest/dcap"
 	"github.com/phala-go/phala/core/attest/nitro"
@@ -41,7 +42,9 @@ func Check(ev *wire.Evidence, v Verifier) (claims.Claims, error) {
 	case wire.TEE_KIND_TDX, wire.TEE_KIND_SGX:
 		return checkIntel(ev, p, v)
 	case wire.TEE_KIND_SEV_SNP:
-		return checkAMD(ev, p, v)
+		return checkAMD(ev, p, v, sevsnp.Verify)
+	case wire.TEE_KIND_AZURE_SEV_SNP:
+		return checkAMD(ev, p, v, azure.Verify)
 	case wire.TEE_KIND_NITRO, wire.TEE_KIND_NITRO_TPM:
 		return checkNitro(ev, p, v)
 	default:
@@ -76,11 +79,11 @@ func checkIntel(ev *wire.Evidence, p parts, v Verifier) (claims.Claims, error) {
 }
 
 // checkAMD leaves it to the policy's warnings whether evidence without a list of revoked certificates counts.
-func checkAMD(ev *wire.Evidence, p parts, v Verifier) (claims.Claims, error) {
+func checkAMD(ev *wire.Evidence, p parts, v Verifier, verify func([]byte, sevsnp.Collateral, sevsnp.Options) (claims.Claims, error)) (claims.Claims, error) {
 	if err := p.only(wire.COLLATERAL_KIND_SNP_LEAF, wire.COLLATERAL_KIND_SNP_INTERMEDIATE, wire.COLLATERAL_KIND_SNP_CRL); err != nil {
 		return claims.Claims{}, err
 	}
-	return sevsnp.Verify(ev.Quote, snpCollateral(p), sevsnp.Options{Now: v.Time, Roots: v.Roots.AMD, AllowMissingCRL: true})
+	return verify(ev.Quote, snpCollateral(p), sevsnp.Options{Now: v.Time, Roots: v.Roots.AMD, AllowMissingCRL: true})
 }
 
 func snpCollateral(p parts) sevsnp.Collateral {

@@ -19,6 +19,7 @@ func TestLayout(t *testing.T) {
 		{"network", Network(), "01"},
 		{"policy", Policy(2), "02" + "00000002"},
 		{"nonce", Nonce(0x0102), "03" + "0000000000000102"},
+		{"collateral", CollateralKey(address), "04" + a},
 		{"worker", WorkerKey("pha1op", 3), "02" + op + "00" + "00000003"},
 		{"evidence", EvidenceKey("pha1op", 3), "03" + op + "00" + "00000003"},
 		{"cluster", ClusterKey(7), "03" + "0000000000000007"},

@@ -284,7 +284,7 @@ func (c *Chain) Register(ev *wire.WorkerEvidence) {
 		p, net := &wire.Policy{}, &wire.NetworkParams{}
 		c.Get(storekey.Attestation, storekey.Policy(int32(id.Role)), p)
 		c.Get(storekey.Attestation, storekey.Network(), net)
-		v := attest.Verify(attest.Input{Evidence: ev, Policy: p, Network: net, ChainID: ChainID, Height: c.Height, NonceHash: c.hashes[id.NonceHeight], GenesisUnknown: true})
+		v := attest.Verify(attest.Input{Evidence: ev, Policy: p, Network: net, ChainID: ChainID, Height: c.Height, NonceHash: c.hashes[id.NonceHeight], GenesisUnknown: true, Time: c.Time(), Roots: attest.RootsOf(net)})
 		if err := v.Err(); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/phala-go/phala/core/attest"
 	"github.com/phala-go/phala/core/settle"
@@ -22,11 +23,26 @@ type facts struct {
 	policy   *wire.Policy
 	network  *wire.NetworkParams
 	cluster  *wire.Cluster
+
+	time   time.Time // of the header at that height: certificates are judged by the chain's clock, never by the host's
+	shared sharedCollateral
 }
 
-func read(p *pending, f lightclient.Facts) (*facts, error) {
-	var c facts
+// sharedCollateral is what evidence names by hash, as the chain keeps it.
+type sharedCollateral map[string][]byte
+
+func (s sharedCollateral) get(hash []byte) []byte { return s[string(hash)] }
+
+func read(p *pending, f lightclient.Facts, at time.Time) (*facts, error) {
+	c := facts{time: at, shared: sharedCollateral{}}
 	keys := p.keys()
+	for _, h := range p.collateral {
+		b, err := f.Bytes(collateralKey(h))
+		if err != nil {
+			return nil, err
+		}
+		c.shared[string(h)] = b
+	}
 	var err error
 	if c.request, err = get(f, keys[0], &wire.KeyRequest{}); err != nil {
 		return nil, err
@@ -94,5 +110,6 @@ func (c *facts) entitled(cfg Config, height uint64) error {
 	return attest.Verify(attest.Input{
 		Evidence: c.evidence, Policy: c.policy, Network: c.network, ChainID: cfg.ChainID,
 		GenesisHash: cfg.GenesisHash, Height: height, NonceChecked: true,
+		Time: c.time, Roots: attest.RootsOf(c.network), Stored: c.shared.get,
 	}).Err()
 }

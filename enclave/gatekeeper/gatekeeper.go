@@ -13,6 +13,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/phala-go/phala/core/attest"
 	"github.com/phala-go/phala/core/dprf"
 	"github.com/phala-go/phala/core/keytree"
 	"github.com/phala-go/phala/core/seal"
@@ -48,6 +49,8 @@ type pending struct {
 	cluster uint64
 	worker  *wire.WorkerRef
 	since   uint64
+
+	collateral [][]byte // hashes that the worker's evidence was seen to name
 
 	answered []byte // hash of the request that was answered
 	said     string // the last refusal
@@ -101,7 +104,7 @@ func at(store string, key []byte) *wire.StoreKey { return &wire.StoreKey{Store: 
 // keys is what a release rests on.
 func (p *pending) keys() []*wire.StoreKey {
 	w := p.worker
-	return []*wire.StoreKey{
+	keys := []*wire.StoreKey{
 		at(storekey.Gatekeeper, storekey.KeyRequestKey(p.cluster, w.Operator, w.Slot)),
 		at(storekey.Gatekeeper, storekey.GatekeeperSetKey()),
 		at(storekey.Worker, storekey.WorkerKey(w.Operator, w.Slot)),
@@ -110,6 +113,22 @@ func (p *pending) keys() []*wire.StoreKey {
 		at(storekey.Attestation, storekey.Network()),
 		at(storekey.Cluster, storekey.ClusterKey(p.cluster)),
 	}
+	for _, h := range p.collateral {
+		keys = append(keys, collateralKey(h))
+	}
+	return keys
+}
+
+func collateralKey(hash []byte) *wire.StoreKey {
+	return at(storekey.Attestation, storekey.CollateralKey(hash))
+}
+
+// names notes which collateral the evidence needs, and says whether that is more or other than what was asked for.
+func (p *pending) names(e *wire.WorkerEvidence) (changed bool) {
+	hashes := attest.Hashes(e.GetEvidence())
+	changed = !slices.EqualFunc(p.collateral, hashes, bytes.Equal)
+	p.collateral = hashes
+	return changed
 }
 
 // Values decides about every pending request that f says all of.
@@ -119,9 +138,13 @@ func (g *Gatekeeper) Values(f lightclient.Facts) (outs []*wire.Out) {
 		if !f.Has(p.keys()...) || f.Height != g.cfg.Light.Height() {
 			continue
 		}
-		c, err := read(p, f)
+		c, err := read(p, f, g.cfg.Light.Newest().Time)
 		if err == nil && c.request == nil {
 			continue // not on the chain yet
+		}
+		if err == nil && p.names(c.evidence) {
+			outs = append(outs, g.look(p)...)
+			continue
 		}
 		// The one on the chain may be older than the one hinted at: what waits is judged anew at each header.
 		if err == nil && bytes.Equal(p.answered, wire.Hash(c.request)) {

@@ -49,14 +49,20 @@ func (f Facts) Has(keys ...*wire.StoreKey) bool {
 	return true
 }
 
-// Read decodes the value of k into m; found is false for a proven absence. A key that was not asked is an error.
-func (f Facts) Read(k *wire.StoreKey, m wire.Message) (found bool, err error) {
+// Bytes is the value of k as it is, nil for a proven absence. A key that was not asked is an error.
+func (f Facts) Bytes(k *wire.StoreKey) ([]byte, error) {
 	v, ok := f.values[id(k)]
 	if !ok {
-		return false, fmt.Errorf("reading %s/%x at height %d: not among the proven values", k.Store, k.Key, f.Height)
+		return nil, fmt.Errorf("reading %s/%x at height %d: not among the proven values", k.Store, k.Key, f.Height)
 	}
-	if len(v) == 0 {
-		return false, nil
+	return v, nil
+}
+
+// Read decodes the value of k into m; found is false for a proven absence. A key that was not asked is an error.
+func (f Facts) Read(k *wire.StoreKey, m wire.Message) (found bool, err error) {
+	v, err := f.Bytes(k)
+	if err != nil || len(v) == 0 {
+		return false, err
 	}
 	if err := wire.Unmarshal(v, m); err != nil {
 		return false, fmt.Errorf("reading %s/%x at height %d: %w", k.Store, k.Key, f.Height, err)

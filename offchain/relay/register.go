@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	attestation "github.com/phala-go/phala/chain/x/attestation/types"
 	worker "github.com/phala-go/phala/chain/x/worker/types"
 	"github.com/phala-go/phala/client/node"
+	"github.com/phala-go/phala/core/attest/claims"
 	"github.com/phala-go/phala/core/wire"
 )
 
@@ -121,6 +123,24 @@ func (s *session) registerOnce() error {
 	if err := res.Response(0, &r); err != nil {
 		return err
 	}
+	if r.ExpiryHeight == 0 {
+		return fmt.Errorf("registering the worker: evidence refused: %s", strings.Join(refusals(res.Events), "; "))
+	}
 	s.log.Info("registered the worker", "worker", s.cfg.Worker.Name(), "height", res.Height, "expires", r.ExpiryHeight, "endpoint", s.cfg.Endpoint)
 	return nil
+}
+
+// refusals are the reasons that the chain's events give, one line each.
+func refusals(events []node.Event) (out []string) {
+	for _, e := range events {
+		if e.Type != worker.EventRefused {
+			continue
+		}
+		attr := func(name string) string { v, _ := e.Attr(name); return v }
+		out = append(out, claims.Reason{
+			Code: attr(worker.AttributeCode), Field: attr(worker.AttributeField), Got: attr(worker.AttributeGot),
+			Want: attr(worker.AttributeWant), Advice: attr(worker.AttributeAdvice),
+		}.String())
+	}
+	return out
 }

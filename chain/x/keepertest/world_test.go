@@ -222,5 +222,15 @@ func (w *world) event(res *abci.ExecTxResult, name string, attrs ...string) {
 		}
 		return
 	}
-	w.t.Errorf("no event %s", name)
+	w.t.Errorf("no event %s but %v", name, reasons(res))
+}
+
+// reasons are those of refused evidence.
+func reasons(res *abci.ExecTxResult) (out []string) {
+	for _, e := range res.Events {
+		if e.Type == workertypes.EventRefused {
+			out = append(out, fmt.Sprint(e.Attributes))
+		}
+	}
+	return out
 }

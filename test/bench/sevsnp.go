@@ -26,7 +26,20 @@ func sevsnp() []group {
 		single(azure, "./core/attest/azure"),
 		single("attest/tpm", "./core/attest/tpm"),
 		single("attest/nitro", "./core/attest/nitro"),
+		registrations(),
 	}
+}
+
+// registrations is how many workers a second the chain's state machine registers, with TDX evidence whose collateral it keeps.
+func registrations() group {
+	const name, each = "attest/registrations_per_second", 64 // in a block, as in the benchmark
+	return group{[]string{name}, func(ctx context.Context, report func(figure)) error {
+		ns, err := benchmark(ctx, "./chain/x/keepertest", "BenchmarkRegistrations")
+		if err == nil {
+			report(figure{name, each * 1e9 / ns, "1/s"})
+		}
+		return err
+	}}
 }
 
 func single(name, pkg string) group {

@@ -27,7 +27,7 @@ type hardware struct {
 	snp sevsnptest.Machine
 }
 
-func newHardware(t *testing.T) *hardware {
+func newHardware(t testing.TB, accounts int) *hardware {
 	t.Helper()
 	app.Configure()
 	at := sevsnptest.Now()
@@ -51,7 +51,7 @@ func newHardware(t *testing.T) *hardware {
 		"policies":[{"role":"ROLE_EXECUTOR","kinds":["TEE_KIND_TDX","TEE_KIND_SEV_SNP"],"max_age_blocks":"10000","worst_level":1,"warnings":["cached-keys","dynamic-platform","milan-seed"],
 			"measurements":[{"digest":%q},{"digest":%q}]}]
 	}}`, b64(intel.Options.Root), b64(amd.Options.Roots[0].ARK), b64(c.Measurement), b64(h.snp.Measurement[:]))
-	h.world = &world{apptest.New(t, apptest.Options{Development: true, AppState: json.RawMessage(state), Time: at}), t}
+	h.world = &world{apptest.New(t, apptest.Options{Accounts: accounts, Development: true, AppState: json.RawMessage(state), Time: at}), t}
 	return h
 }
 
@@ -104,7 +104,7 @@ func (h *hardware) worker(b *boot) *wire.Worker {
 }
 
 func TestHardwareRegisters(t *testing.T) {
-	h := newHardware(t)
+	h := newHardware(t, 3)
 	for i, kind := range []wire.TeeKind{wire.TEE_KIND_TDX, wire.TEE_KIND_SEV_SNP} {
 		b := newBoot(h.Accounts[0], uint32(i), wire.ROLE_EXECUTOR, kind.String())
 		h.event(h.MustDeliver(h.Accounts[0], h.message(b, kind)), workertypes.EventRegistered,
@@ -117,7 +117,7 @@ func TestHardwareRegisters(t *testing.T) {
 
 // Collateral that many share is stored once; a registration that names it by hash is a fraction of the size, and keeps it stored.
 func TestSharedCollateral(t *testing.T) {
-	h := newHardware(t)
+	h := newHardware(t, 3)
 	b := newBoot(h.Accounts[0], 0, wire.ROLE_EXECUTOR, "shared")
 	whole := h.message(b, wire.TEE_KIND_TDX)
 	var c wire.Collateral
@@ -151,7 +151,7 @@ func TestSharedCollateral(t *testing.T) {
 
 // What the chain keeps of collateral survives an export.
 func TestCollateralIsExported(t *testing.T) {
-	h := newHardware(t)
+	h := newHardware(t, 3)
 	_, c := h.quoted(h.identity(newBoot(h.Accounts[0], 0, wire.ROLE_EXECUTOR, "x")), wire.TEE_KIND_TDX)
 	_, store := attest.Share(c)
 	h.MustDeliver(h.Accounts[1], &attestationtypes.MsgStoreCollateral{Sender: h.Accounts[1].String(), Items: store})
@@ -169,7 +169,7 @@ func TestCollateralIsExported(t *testing.T) {
 
 // A report with another operator's chip identity retires nobody: what is registered is an operator's slot.
 func TestForgedChipRetiresNobody(t *testing.T) {
-	h := newHardware(t)
+	h := newHardware(t, 3)
 	honest := newBoot(h.Accounts[0], 4, wire.ROLE_EXECUTOR, "honest")
 	h.MustDeliver(h.Accounts[0], h.message(honest, wire.TEE_KIND_SEV_SNP))
 	before := h.worker(honest)
@@ -186,7 +186,7 @@ func TestForgedChipRetiresNobody(t *testing.T) {
 
 // When the maker's word runs out, so does the registration, at the block's time and without anybody asking.
 func TestCollateralRunsOut(t *testing.T) {
-	h := newHardware(t)
+	h := newHardware(t, 3)
 	b := newBoot(h.Accounts[0], 0, wire.ROLE_EXECUTOR, "lapses")
 	h.MustDeliver(h.Accounts[0], h.message(b, wire.TEE_KIND_TDX))
 	end := time.Unix(h.worker(b).NotAfter, 0)
@@ -204,7 +204,7 @@ func TestCollateralRunsOut(t *testing.T) {
 
 // P15: what is not in order does not register, and the event names what.
 func TestHardwareIsRefused(t *testing.T) {
-	h := newHardware(t)
+	h := newHardware(t, 3)
 	td, snp := h.td, h.snp
 	for code, c := range map[string]struct {
 		kind   wire.TeeKind
@@ -232,4 +232,32 @@ func TestHardwareIsRefused(t *testing.T) {
 	// A TD whose hardware recorded another configuration than its identity says.
 	h.td.Edit = func(p *dcaptest.Parts) { copy(p.Body[472:520], make([]byte, 48)) } // RTMR3
 	h.event(h.MustDeliver(h.Accounts[2], h.message(b, wire.TEE_KIND_TDX)), workertypes.EventRefused, workertypes.AttributeCode, "runtime-config")
+}
+
+// A block of registrations, each by another operator and all sharing collateral that is on the chain; the line of make bench counts
+// with the same number.
+func BenchmarkRegistrations(b *testing.B) {
+	const each = 64
+	h := newHardware(b, each)
+	_, c := h.quoted(h.identity(newBoot(h.Accounts[0], 0, wire.ROLE_EXECUTOR, "first")), wire.TEE_KIND_TDX)
+	short, store := attest.Share(c)
+	h.MustDeliver(h.Accounts[0], &attestationtypes.MsgStoreCollateral{Sender: h.Accounts[0].String(), Items: store})
+	var size int
+	for b.Loop() {
+		b.StopTimer()
+		var txs [][]byte
+		for i := range each {
+			m := h.message(newBoot(h.Accounts[i], 0, wire.ROLE_EXECUTOR, fmt.Sprint(i)), wire.TEE_KIND_TDX)
+			m.Evidence.Evidence.Collateral = wire.Marshal(short)
+			txs = append(txs, h.Sign(h.Accounts[i], 0, m))
+		}
+		size = len(txs[0])
+		b.StartTimer()
+		for i, res := range h.Block(txs...).TxResults {
+			if res.Code != 0 || len(reasons(res)) > 0 {
+				b.Fatalf("registration %d: %s %v", i, res.Log, reasons(res))
+			}
+		}
+	}
+	b.ReportMetric(float64(size), "bytes/tx")
 }

@@ -41,7 +41,7 @@ func measurement(name string) []byte {
 // world is a chain in development that trusts one program in each role and has one gatekeeper in its set.
 type world struct {
 	*apptest.Net
-	t *testing.T
+	t testing.TB
 }
 
 func newWorld(t *testing.T) *world {

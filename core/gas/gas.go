@@ -6,7 +6,7 @@ package gas
 // Classes is the number of classes an input can name, from 0 on.
 const Classes = 8
 
-// base is what class 0 may use: some milliseconds.
+// base is what class 0 may use: about a millisecond.
 const base = 10_000_000
 
 // Query is what one query may use.

@@ -20,7 +20,7 @@ import (
 type Config struct {
 	MemoryPages  uint32        // of 64 KiB, for one instance: 512
 	GasLimit     uint64        // of a call that names none: 10^9
-	DeployGas    uint64        // charge up to which code is compiled: 16·10^9, some seconds; a Go contract with JSON takes 4.7·10^9
+	DeployGas    uint64        // charge up to which code is compiled: 48·10^9, some seconds; a Go contract with JSON takes 14·10^9
 	CallTimeout  time.Duration // the wall-clock guard, looked at when a contract calls the host: a minute
 	MaxCodeBytes int           // of an unpacked module: 8 MiB
 	Instances    int           // kept of each contract: two for each processor
@@ -85,7 +85,7 @@ func (c *Config) fill() {
 		c.GasLimit = 1_000_000_000
 	}
 	if c.DeployGas == 0 {
-		c.DeployGas = 16_000_000_000
+		c.DeployGas = 48_000_000_000
 	}
 	if c.CallTimeout == 0 {
 		c.CallTimeout = time.Minute

@@ -55,8 +55,8 @@ func TestHostGas(t *testing.T) {
 		return gas(func(a *asm) []byte { return a.store("k", i32const(a.region(make([]byte, n), n))) })
 	}
 	small, large := write(16), write(16+160_000)
-	if large-small < 10_000 {
-		t.Errorf("160 kB more cost %d", large-small)
+	if want := 10_000 * (e.table.Cost[meter.KVUnit] + e.table.Cost[meter.Copy]); large-small != want {
+		t.Errorf("160 kB more cost %d, want %d", large-small, want)
 	}
 	nothing := gas(func(*asm) []byte { return nil })
 	scan := gas(func(a *asm) []byte {

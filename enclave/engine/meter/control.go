@@ -123,6 +123,9 @@ func (m *module) branchTable() {
 	r, p := &m.r, &m.pass
 	arity := -1
 	n := r.count(m.cfg.Limits.Body, "targets")
+	if at := r.off; n > m.cfg.Limits.Graph { // each costs time here already
+		r.fail(at, "br_table of %d targets, at most %d are allowed", n, m.cfg.Limits.Graph)
+	}
 	for i := 0; i <= n && r.err == nil; i++ {
 		d := r.index(len(p.ctl), "label")
 		if r.err != nil {

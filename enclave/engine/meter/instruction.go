@@ -117,7 +117,11 @@ func (m *module) call(op int) {
 			p.edit(at, tableZero, int64(r.off-at))
 		}
 		t = m.types[i]
-		m.cost(Indirect)
+		if m.hostInTable(t) {
+			m.cost(Host)
+		} else {
+			m.cost(Indirect)
+		}
 		p.indirect++
 		p.pop(i32)
 	}
@@ -128,6 +132,17 @@ func (m *module) call(op int) {
 		p.edit(r.off, called, 0)
 	}
 	p.passed += len(t.params) + len(t.results)
+}
+
+// hostInTable tells whether a call through the table may reach the host by a
+// function of such a type, which must not be cheaper that way.
+func (m *module) hostInTable(t funcType) bool {
+	for _, i := range m.tabled {
+		if h := m.out.Imports[i]; string(h.Params) == string(t.params) && string(h.Results) == string(t.results) {
+			return true
+		}
+	}
+	return false
 }
 
 func (m *module) variable(op, at int) {
@@ -190,6 +205,7 @@ func (m *module) memoryOp(op, at int) {
 	case opMemoryCopy:
 		r.zero("more than one memory is not allowed")
 	}
+	m.cost(Bulk)
 	p.pop(i32)
 	p.pop(i32)
 	p.pop(i32)

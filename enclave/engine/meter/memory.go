@@ -1,6 +1,9 @@
 package meter
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // limits reads the least and, if it is given, the greatest size.
 func (r *reader) limits(what string) (least, most uint32, bounded bool) {
@@ -116,7 +119,10 @@ func (m *module) element1() {
 		r.fail(at, "elements %d to %d of a table of %d", off, uint64(off)+uint64(n), m.table)
 	}
 	for i := 0; i < n && r.err == nil; i++ {
-		r.index(len(m.funcs), "function")
+		f := r.index(len(m.funcs), "function")
+		if int(f) < len(m.out.Imports) && r.err == nil && !slices.Contains(m.tabled, f) {
+			m.tabled = append(m.tabled, f)
+		}
 	}
 }
 

@@ -38,6 +38,7 @@ type module struct {
 	hasTable bool
 	table    uint32 // its least size
 	hasMem   bool
+	tabled   []uint32 // imports that elements put into the table
 	globals  []global
 	dataHint int // what the count of data says, or -1
 

@@ -90,9 +90,9 @@ func TestCosts(t *testing.T) {
 		{"grow", cat(i32c(1), []byte{opMemoryGrow, 0}, drop), number + v[Memory] + v[Host] + v[GrowPage]},
 		{"grow too far", cat(i32c(2), []byte{opMemoryGrow, 0}, drop), number + v[Memory] + v[Host]},
 		{"grow by minus one", cat(i32c(-1), []byte{opMemoryGrow, 0}, drop), number + v[Memory] + v[Host]},
-		{"fill 16", cat(i32c(0), i32c(0), i32c(16), []byte{0xfc, 11, 0}), 3*number + v[Memory] + v[BulkUnit]},
-		{"fill 17", cat(i32c(0), i32c(0), i32c(17), []byte{0xfc, 11, 0}), 3*number + v[Memory] + 2*v[BulkUnit]},
-		{"copy 1600", cat(i32c(0), i32c(0), i32c(1600), []byte{0xfc, 10, 0, 0}), 3*number + v[Memory] + 100*v[BulkUnit]},
+		{"fill 16", cat(i32c(0), i32c(0), i32c(16), []byte{0xfc, 11, 0}), 3*number + v[Memory] + v[Bulk] + v[BulkUnit]},
+		{"fill 17", cat(i32c(0), i32c(0), i32c(17), []byte{0xfc, 11, 0}), 3*number + v[Memory] + v[Bulk] + 2*v[BulkUnit]},
+		{"copy 1600", cat(i32c(0), i32c(0), i32c(1600), []byte{0xfc, 10, 0, 0}), 3*number + v[Memory] + v[Bulk] + 100*v[BulkUnit]},
 		{"square root", cat([]byte{opF64Const}, make([]byte, 8), []byte{0x9f}, drop), number + v[FloatHi]},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -180,7 +180,8 @@ func TestOutOfGas(t *testing.T) {
 			if Judge(gas, depth) != OutOfGas {
 				t.Errorf("%s: gas %d, depth %d", c.name, int64(gas), int64(depth))
 			}
-			dynamic := map[string]int64{"grow": 4096, "fill": 4096, "copy more than there is": 1 << 28}
+			cost := V1().Cost
+			dynamic := map[string]int64{"grow": cost[GrowPage], "fill": 4096 * cost[BulkUnit], "copy more than there is": cost[BulkUnit] << 28}
 			if over := -int64(gas); over > m.Report.MaxOverrun+dynamic[c.name] {
 				t.Errorf("%s: %d too much, promised %d", c.name, over, m.Report.MaxOverrun)
 			}
@@ -199,7 +200,8 @@ func TestHostCharges(t *testing.T) {
 		})
 		loop := cat([]byte{opLoop, 0x40}, call(0), []byte{opBr, 0, opEnd})
 		_, inst := start(t, rt, wat{imports: []string{"host"}, body: loop}.bytes())
-		set(inst, 1000)
+		cost := V1().Cost
+		set(inst, uint64(3*(cost[Host]+cost[Branch])+1000)) // enough for three turns but for what the host takes
 		_, err := inst.ExportedFunction("f").Call(context.Background())
 		if gas, depth := left(inst); err == nil || Judge(gas, depth) != OutOfGas || calls != 3 {
 			t.Errorf("%v after %d calls, gas %d", err, calls, int64(gas))

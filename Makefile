@@ -122,6 +122,10 @@ bench: build ## measure: one line a figure, name value unit (B=prefix runs part;
 bench-engine: ## the contract engine beside wasmvm alone (needs gcc; ROUNDS=5 is shorter)
 	@cd bench && CGO_ENABLED=1 GOWORK=off $(GO) run -trimpath . -only '$(B)' -rounds $(ROUNDS)
 
+.PHONY: calibrate
+calibrate: ## how much time the gas of each class stands for, against docs/gas.md (ARGS=flags)
+	@$(GO) run -trimpath ./enclave/engine/calibrate $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each (default 10s)
 	@for p in $$($(GO) list -f '{{.Dir}}' $(LIGHT)); do \

@@ -88,11 +88,11 @@ func (c *chip) quote() []byte {
 
 func TestTPMEvidence(t *testing.T) {
 	c := newChip()
-	x, err := newTPM(c, testConfig())
-	if err != nil {
+	if _, err := newTPM(c, testConfig()); err != nil {
 		t.Fatal(err)
 	}
-	if x, err = newTPM(c, testConfig()); err != nil {
+	x, err := newTPM(c, testConfig())
+	if err != nil {
 		t.Fatalf("a second start with the same configuration: %v", err)
 	}
 	ev, err := x.Evidence(make([]byte, 64))

@@ -29,7 +29,7 @@ func (w *world) contracts() {
 		msg            []byte
 	}{
 		{"it traps", w.villain, "contract-trap", villainMsg(lenTrap)},
-		{"it wants all memory", w.villain, "contract-trap", villainMsg(lenHog)},
+		{"it wants all memory", w.villain, "out-of-gas", villainMsg(lenHog)},
 		{"it answers nonsense", fresh, "contract-trap", []byte(hush)},
 		{"it refuses", fresh, "contract-error", []byte(`{"error":"` + hush + `"}`)},
 		{"it sends a message that nobody carries out", fresh, "unsupported-message",

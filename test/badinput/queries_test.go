@@ -86,7 +86,7 @@ func (w *world) queries() {
 		code  string
 	}{
 		{"one that loops for ever", string(villainMsg(lenLoop)), "out-of-gas"},
-		{"one that wants all memory", string(villainMsg(lenHog)), "contract-trap"},
+		{"one that wants all memory", string(villainMsg(lenHog)), "out-of-gas"},
 	} {
 		w.row(row.name, func(w *world) {
 			_, err := w.bob.Query(w.ctx, 1, w.villain, []byte(row.query), nil)

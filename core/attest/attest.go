@@ -117,7 +117,7 @@ func Verify(in Input) (v Verdict) {
 	v.Level = validate(in.Policy, in.Network, ev.Kind, &c, &no)
 
 	v.ExpiryHeight = id.NonceHeight + in.Policy.MaxAgeBlocks
-	if m := find(in.Policy, c.Measurement); m.GetRetireHeight() != 0 {
+	if m := Approval(in.Policy, c.Measurement); m.GetRetireHeight() != 0 {
 		v.ExpiryHeight = min(v.ExpiryHeight, m.RetireHeight)
 	}
 	if v.ExpiryHeight <= in.Height {

@@ -23,7 +23,7 @@ func ActivationDelay(n *wire.NetworkParams) uint64 {
 
 // checkMeasurement decides whether governance has approved digest for now.
 func checkMeasurement(p *wire.Policy, n *wire.NetworkParams, height uint64, digest []byte, no *denials) {
-	m := find(p, digest)
+	m := Approval(p, digest)
 	if m == nil {
 		got := "empty"
 		if len(digest) > 0 {
@@ -46,8 +46,9 @@ func checkMeasurement(p *wire.Policy, n *wire.NetworkParams, height uint64, dige
 	}
 }
 
-func find(p *wire.Policy, digest []byte) *wire.Measurement {
-	i := slices.IndexFunc(p.Measurements, func(m *wire.Measurement) bool { return len(digest) > 0 && bytes.Equal(m.Digest, digest) })
+// Approval is what a policy says of a measurement; nil: it does not approve it. An empty digest is never approved.
+func Approval(p *wire.Policy, digest []byte) *wire.Measurement {
+	i := slices.IndexFunc(p.GetMeasurements(), func(m *wire.Measurement) bool { return len(digest) > 0 && bytes.Equal(m.Digest, digest) })
 	if i < 0 {
 		return nil
 	}

@@ -1,9 +1,6 @@
 package types
 
 import (
-	"bytes"
-	"slices"
-
 	"github.com/phala-go/phala/core/attest"
 	"github.com/phala-go/phala/core/wire"
 )
@@ -21,7 +18,7 @@ func Succeed(n *wire.NetworkParams, old, next *wire.Policy, height uint64) (*wir
 		if s.ApprovedHeight != 0 {
 			return nil, ErrPolicy.Wrapf("measurement %d: approved_height %d: the chain writes it, leave it out", i, m.ApprovedHeight)
 		}
-		before := find(old, m.Digest)
+		before := attest.Approval(old, m.Digest)
 		if before == nil {
 			s.ApprovedHeight = height
 		} else {
@@ -48,17 +45,9 @@ func Succeed(n *wire.NetworkParams, old, next *wire.Policy, height uint64) (*wir
 
 // Ends is the height at which workers of a measurement end under a policy: 0 is never, height if it is not approved (any more).
 func Ends(p *wire.Policy, digest []byte, height uint64) uint64 {
-	m := find(p, digest)
+	m := attest.Approval(p, digest)
 	if m == nil {
 		return height
 	}
 	return m.RetireHeight
-}
-
-func find(p *wire.Policy, digest []byte) *wire.Measurement {
-	i := slices.IndexFunc(p.GetMeasurements(), func(m *wire.Measurement) bool { return bytes.Equal(m.Digest, digest) })
-	if i < 0 {
-		return nil
-	}
-	return p.Measurements[i]
 }

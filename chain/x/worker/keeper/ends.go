@@ -45,47 +45,43 @@ func (k *Keeper) endAt(ctx context.Context, w *wire.Worker, height uint64) error
 func (k *Keeper) BeginBlock(goCtx context.Context) error {
 	ctx := sdk.UnwrapSDKContext(goCtx)
 	height := uint64(ctx.BlockHeight())
-	lapsed, err := due(ctx, k.lapses, uint64(max(0, ctx.BlockTime().Unix())))
+	err := k.take(ctx, k.lapses, uint64(max(0, ctx.BlockTime().Unix())), func(w *wire.Worker) error {
+		if w.ExpiryHeight <= height {
+			return nil
+		}
+		return k.endAt(ctx, w, height)
+	})
 	if err != nil {
 		return err
 	}
-	for _, e := range lapsed {
-		if err := k.lapses.Remove(ctx, e); err != nil {
-			return err
-		}
-		w, err := k.workers.Get(ctx, e.K2())
-		if err != nil {
-			return err
-		}
-		if w.ExpiryHeight > height {
-			if err := k.endAt(ctx, &w, height); err != nil {
-				return err
-			}
-		}
-	}
-	expired, err := due(ctx, k.expiries, height)
-	if err != nil {
-		return err
-	}
-	for _, e := range expired {
-		if err := k.expiries.Remove(ctx, e); err != nil {
-			return err
-		}
-		w, err := k.workers.Get(ctx, e.K2())
-		if err != nil {
-			return err
-		}
-		emit(ctx, types.EventExpired, &w)
-	}
-	return nil
+	return k.take(ctx, k.expiries, height, func(w *wire.Worker) error {
+		emit(ctx, types.EventExpired, w)
+		return nil
+	})
 }
 
-func due(ctx context.Context, q collections.KeySet[end], until uint64) (out []end, err error) {
-	err = q.Walk(ctx, collections.NewPrefixUntilPairRange[uint64, key](until), func(e end) (bool, error) {
-		out = append(out, e)
-		return len(out) == types.EndedPerBlock, nil
-	})
-	return out, err
+// take removes what is due from a queue, a bounded number a block, and gives each worker to do.
+func (k *Keeper) take(ctx context.Context, q collections.KeySet[end], until uint64, do func(*wire.Worker) error) error {
+	var due []end
+	if err := q.Walk(ctx, collections.NewPrefixUntilPairRange[uint64, key](until), func(e end) (bool, error) {
+		due = append(due, e)
+		return len(due) == types.EndedPerBlock, nil
+	}); err != nil {
+		return err
+	}
+	for _, e := range due {
+		if err := q.Remove(ctx, e); err != nil {
+			return err
+		}
+		w, err := k.workers.Get(ctx, e.K2())
+		if err != nil {
+			return err
+		}
+		if err := do(&w); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // PolicyChanged ends the workers that the policy of their role does not take any more, at this height or at the one that it

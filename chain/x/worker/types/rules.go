@@ -1,7 +1,6 @@
 package types
 
 import (
-	"bytes"
 	"net/url"
 	"slices"
 
@@ -96,13 +95,13 @@ func Record(m *MsgRegisterWorker, v attest.Verdict, height uint64) *wire.Worker 
 // EndsUnder is the first height at which a registered worker no longer counts under a policy that replaces another at height.
 // Floors and warnings are judged again with its next evidence, and by every gatekeeper before it gives a key.
 func EndsUnder(p *wire.Policy, w *wire.Worker, height uint64) uint64 {
-	m := slices.IndexFunc(p.Measurements, func(m *wire.Measurement) bool { return bytes.Equal(m.Digest, w.Measurement) })
+	m := attest.Approval(p, w.Measurement)
 	level := attest.LevelOf(w.Kind, &claims.Claims{Status: claims.ParseStatus(w.TcbStatus), Advisories: w.Advisories}, p.Advisories)
 	switch {
-	case m < 0 || !slices.Contains(p.Kinds, w.Kind) || uint32(level) > p.WorstLevel || p.Measurements[m].ActivationHeight > height:
+	case m == nil || !slices.Contains(p.Kinds, w.Kind) || uint32(level) > p.WorstLevel || m.ActivationHeight > height:
 		return min(w.ExpiryHeight, height)
-	case p.Measurements[m].RetireHeight != 0:
-		return min(w.ExpiryHeight, p.Measurements[m].RetireHeight)
+	case m.RetireHeight != 0:
+		return min(w.ExpiryHeight, m.RetireHeight)
 	}
 	return w.ExpiryHeight
 }

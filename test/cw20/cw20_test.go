@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/cosmos/btcutil/bech32"
 
+	"github.com/phala-go/phala/enclave/enclavetest/mapstore"
 	"github.com/phala-go/phala/enclave/engine"
 )
 
@@ -18,7 +20,7 @@ import (
 type token struct {
 	engine *engine.Engine
 	code   *engine.Contract
-	state  store
+	state  mapstore.Store
 }
 
 func deploy(t testing.TB) *token {
@@ -44,11 +46,11 @@ func deploy(t testing.TB) *token {
 	if code.Extended() {
 		t.Error("cw20 is seen as one of our own contracts")
 	}
-	return &token{e, code, store{}}
+	return &token{e, code, mapstore.Store{}}
 }
 
 func (tk *token) run(entry engine.Entry, sender, msg string) (engine.Outcome, error) {
-	overlay := tk.state.clone()
+	overlay := maps.Clone(tk.state)
 	out, err := tk.engine.Run(context.Background(), tk.code, engine.Call{
 		Entry: entry,
 		Env:   engine.Env{ChainID: "phala-test", Height: 5, TimeNanos: 1_900_000_000_000_000_000, Contract: account("token")},

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/phala-go/phala/core/keytree"
+	"github.com/phala-go/phala/enclave/enclavetest/mapstore"
 	"github.com/phala-go/phala/enclave/engine"
 	"github.com/phala-go/phala/sdk/contract"
 	"github.com/phala-go/phala/sdk/contract/contracttest"
@@ -26,7 +27,7 @@ type Pair struct {
 	native *contracttest.Contract
 	engine *engine.Engine
 	code   *engine.Contract
-	state  store
+	state  mapstore.Store
 	gas    map[string][]uint64
 }
 
@@ -42,7 +43,7 @@ func New(t testing.TB, c contract.Contract, wasm []byte) *Pair {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Pair{t: t, native: contracttest.New(c), engine: e, code: code, state: store{}, gas: map[string][]uint64{}}
+	p := &Pair{t: t, native: contracttest.New(c), engine: e, code: code, state: mapstore.Store{}, gas: map[string][]uint64{}}
 	p.native.Random = bytes.Repeat([]byte{7}, 32)
 	return p
 }

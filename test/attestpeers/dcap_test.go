@@ -54,33 +54,41 @@ func goTDXGuest(quote []byte, c dcap.Collateral, o dcap.Options) error {
 	})
 }
 
-// Of real machines' quotes both say whether Intel rates the platform up to date, but for platforms that are out of date: go-tdx-guest
-// rates the TDX module alone once that is of version 1.5, and takes the platform whatever it is.
-func TestRecordedTDX(t *testing.T) {
+// recorded are Intel's recorded cases whose file's name is of a pattern, by that name.
+func recorded(t *testing.T, pattern string) map[string]dcap.Recorded {
+	t.Helper()
 	dir := os.Getenv("PHALA_EVIDENCE")
 	if dir == "" {
 		t.Skip("PHALA_EVIDENCE is not set: no recorded evidence to verify")
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "dcap", "tdx-*.json"))
+	files, err := filepath.Glob(filepath.Join(dir, "dcap", pattern))
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no TDX evidence: %v", err)
+		t.Fatalf("no evidence of the name %s: %v", pattern, err)
 	}
+	out := make(map[string]dcap.Recorded)
 	for _, f := range files {
 		b, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := dcap.ParseRecorded(b)
-		if err != nil {
+		if out[filepath.Base(f)], err = dcap.ParseRecorded(b); err != nil {
 			t.Fatal(err)
 		}
+	}
+	return out
+}
+
+// Of real machines' quotes both say whether Intel rates the platform up to date, but for platforms that are out of date: go-tdx-guest
+// rates the TDX module alone once that is of version 1.5, and takes the platform whatever it is.
+func TestRecordedTDX(t *testing.T) {
+	for name, r := range recorded(t, "tdx-*.json") {
 		o := dcap.Options{Now: r.At, Root: dcap.IntelRoot()}
 		claims, we := dcap.Verify(r.Quote, r.Collateral, o)
 		their := goTDXGuest(r.Quote, r.Collateral, o)
 		upToDate := we == nil && claims.Status.String() == "UpToDate"
-		differs := strings.Contains(f, "OutOfDate-platform")
+		differs := strings.Contains(name, "OutOfDate-platform")
 		if (their == nil) != (upToDate || differs) {
-			t.Errorf("%s: we %v (%v), go-tdx-guest %v", filepath.Base(f), claims.Status, we, their)
+			t.Errorf("%s: we %v (%v), go-tdx-guest %v", name, claims.Status, we, their)
 		}
 	}
 }

@@ -3,8 +3,6 @@ package attestpeers
 import (
 	"bytes"
 	"encoding/hex"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -26,23 +24,7 @@ func oasis(r dcap.Recorded) error {
 
 // oasis-core takes what is up to date or needs software hardening, without debug, and knows no quotes of version 5.
 func TestRecordedOasis(t *testing.T) {
-	dir := os.Getenv("PHALA_EVIDENCE")
-	if dir == "" {
-		t.Skip("PHALA_EVIDENCE is not set: no recorded evidence to verify")
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "dcap", "*.json"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no evidence: %v", err)
-	}
-	for _, f := range files {
-		b, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := dcap.ParseRecorded(b)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for name, r := range recorded(t, "*.json") {
 		if bytes.HasPrefix(r.Quote, []byte{5}) {
 			continue
 		}
@@ -50,7 +32,7 @@ func TestRecordedOasis(t *testing.T) {
 		status := c.Status.String()
 		want := we == nil && !c.Debug && strings.Contains("UpToDate SWHardeningNeeded", status)
 		if their := oasis(r); (their == nil) != want {
-			t.Errorf("%s: we %s debug %t %v, oasis-core %v", filepath.Base(f), status, c.Debug, we, their)
+			t.Errorf("%s: we %s debug %t %v, oasis-core %v", name, status, c.Debug, we, their)
 		}
 	}
 }

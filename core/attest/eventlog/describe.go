@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf16"
+
+	"github.com/phala-go/phala/core/attest/cursor"
 )
 
 // maxWords is how many characters of an event are shown.
@@ -70,14 +72,14 @@ func (e *Event) words() string {
 
 // variable reads a UEFI_VARIABLE_DATA (Firmware Profile, 10.2.6): GUID, number of characters, number of bytes, name, value.
 func variable(b []byte) string {
-	r := reader{b: b}
-	r.take(16)
-	chars, size := r.u64(), r.u64()
-	if r.short || chars > uint64(len(r.b))/2 {
+	r := cursor.Little(b)
+	r.Take(16)
+	chars, size := r.U64(), r.U64()
+	if r.Short || chars > uint64(len(r.Rest))/2 {
 		return "a variable of the firmware"
 	}
-	name := utf16le(r.take(uint32(2 * chars)))
-	if uint64(len(r.b)) != size {
+	name := utf16le(r.Take(2 * chars))
+	if uint64(len(r.Rest)) != size {
 		return "a variable of the firmware"
 	}
 	return fmt.Sprintf("variable %q of the firmware, %d bytes", name, size)
@@ -86,13 +88,13 @@ func variable(b []byte) string {
 // image says which program's code the firmware loaded: a UEFI_IMAGE_LOAD_EVENT (Firmware Profile, 10.2.3) ends with its device path.
 func image(e *Event) string {
 	what := map[Type]string{BootServicesApp: "program", BootServicesDrv: "driver", RuntimeDriver: "driver that stays"}[e.Type]
-	r := reader{b: e.Data}
-	r.take(24) // where it lies in memory, how long it is, where it was linked to
-	size := r.u64()
-	if size != uint64(len(r.b)) {
+	r := cursor.Little(e.Data)
+	r.Take(24) // where it lies in memory, how long it is, where it was linked to
+	size := r.U64()
+	if size != uint64(len(r.Rest)) {
 		return what + " of UEFI"
 	}
-	if name := filePath(r.b); name != "" {
+	if name := filePath(r.Rest); name != "" {
 		return what + " of UEFI, from " + name
 	}
 	return what + " of UEFI"
@@ -101,13 +103,13 @@ func image(e *Event) string {
 // filePath gives the file names of a device path (UEFI 2.10, 10.3.5.4: type 4, subtype 4), empty if it has none.
 func filePath(b []byte) string {
 	var names []string
-	r := reader{b: b}
-	for len(r.b) >= 4 {
-		kind, sub, size := r.u8(), r.u8(), r.u16()
+	r := cursor.Little(b)
+	for len(r.Rest) >= 4 {
+		kind, sub, size := r.U8(), r.U8(), r.U16()
 		if size < 4 {
 			return ""
 		}
-		node := r.take(uint32(size) - 4)
+		node := r.Take(uint64(size) - 4)
 		if kind == 4 && sub == 4 {
 			names = append(names, utf16le(node))
 		}
@@ -117,13 +119,13 @@ func filePath(b []byte) string {
 
 // blob says where a piece of firmware lay. The second form begins with a description.
 func blob(e *Event) string {
-	r := reader{b: e.Data}
+	r := cursor.Little(e.Data)
 	name := ""
 	if e.Type == FirmwareBlob2 {
-		name = " " + printable(r.take(uint32(r.u8())))
+		name = " " + printable(r.Take(uint64(r.U8())))
 	}
-	at, size := r.u64(), r.u64()
-	if r.short || len(r.b) != 0 {
+	at, size := r.U64(), r.U64()
+	if r.Short || len(r.Rest) != 0 {
 		return "firmware: " + printable(e.Data)
 	}
 	return fmt.Sprintf("firmware%s, %d bytes at 0x%x", name, size, at)
@@ -131,10 +133,10 @@ func blob(e *Event) string {
 
 // tagged reads an event with a number and a length before its text, as Linux' EFI stub writes them.
 func tagged(b []byte) string {
-	r := reader{b: b}
-	id, size := r.u32(), r.u32()
-	text := r.take(size)
-	if r.short || len(r.b) != 0 {
+	r := cursor.Little(b)
+	id, size := r.U32(), r.U32()
+	text := r.Take(uint64(size))
+	if r.Short || len(r.Rest) != 0 {
 		return printable(b)
 	}
 	return fmt.Sprintf("tag 0x%08x: %s", id, printable(text))

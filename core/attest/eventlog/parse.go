@@ -3,55 +3,11 @@ package eventlog
 import (
 	"bytes"
 	"crypto"
-	"encoding/binary"
 	"fmt"
 
 	"github.com/phala-go/phala/core/attest/claims"
+	"github.com/phala-go/phala/core/attest/cursor"
 )
-
-// reader takes little-endian fields from the front of b.
-type reader struct {
-	b     []byte
-	short bool
-}
-
-func (r *reader) take(n uint32) []byte {
-	if r.short || uint64(n) > uint64(len(r.b)) {
-		r.short, r.b = true, nil
-		return nil
-	}
-	out := r.b[:n:n]
-	r.b = r.b[n:]
-	return out
-}
-
-func (r *reader) u8() uint8 {
-	if b := r.take(1); b != nil {
-		return b[0]
-	}
-	return 0
-}
-
-func (r *reader) u16() uint16 {
-	if b := r.take(2); b != nil {
-		return binary.LittleEndian.Uint16(b)
-	}
-	return 0
-}
-
-func (r *reader) u32() uint32 {
-	if b := r.take(4); b != nil {
-		return binary.LittleEndian.Uint32(b)
-	}
-	return 0
-}
-
-func (r *reader) u64() uint64 {
-	if b := r.take(8); b != nil {
-		return binary.LittleEndian.Uint64(b)
-	}
-	return 0
-}
 
 // Parse reads a crypto-agile log and refuses whatever stands after its last event.
 func Parse(b []byte) (*Log, error) { return parse(b, false) }
@@ -64,8 +20,8 @@ func parse(b []byte, area bool) (*Log, error) {
 	if len(b) > MaxSize {
 		return nil, malformed("log", fmt.Sprintf("%d bytes", len(b)), fmt.Sprintf("at most %d", MaxSize))
 	}
-	r := &reader{b: b}
-	banks, err := header(r)
+	r := cursor.Little(b)
+	banks, err := header(&r)
 	if err != nil {
 		return nil, err
 	}
@@ -73,11 +29,11 @@ func parse(b []byte, area bool) (*Log, error) {
 	for i, bank := range banks {
 		l.Banks[i] = bank.hash
 	}
-	for len(r.b) != 0 {
-		if area && filler(r.b) {
+	for len(r.Rest) != 0 {
+		if area && filler(r.Rest) {
 			break
 		}
-		e, err := event(r, banks, len(l.Events)+1)
+		e, err := event(&r, banks, len(l.Events)+1)
 		if err != nil {
 			return nil, err
 		}
@@ -102,14 +58,14 @@ type bankSize struct {
 var known = map[uint16]crypto.Hash{0x0004: crypto.SHA1, 0x000b: crypto.SHA256, 0x000c: crypto.SHA384, 0x000d: crypto.SHA512}
 
 // header reads the first event, in the old format, which names the banks (Firmware Profile, 10.4.5.1: TCG_EfiSpecIDEvent).
-func header(r *reader) ([]bankSize, error) {
-	index, kind, digest := r.u32(), Type(r.u32()), r.take(20)
-	h := &reader{b: r.take(r.u32())}
-	signature := h.take(16)
-	h.take(4)                                                    // platform class
-	minor, major, errata, wide := h.u8(), h.u8(), h.u8(), h.u8() // errata: informative
-	n := h.u32()
-	if r.short || h.short {
+func header(r *cursor.Cursor) ([]bankSize, error) {
+	index, kind, digest := r.U32(), Type(r.U32()), r.Take(20)
+	h := cursor.Little(r.Take(uint64(r.U32())))
+	signature := h.Take(16)
+	h.Take(4)                                                    // platform class
+	minor, major, errata, wide := h.U8(), h.U8(), h.U8(), h.U8() // errata: informative
+	n := h.U32()
+	if r.Short || h.Short {
 		return nil, malformed("header", "cut off", "a Spec ID event")
 	}
 	if index > 1 || kind != NoAction || !bytes.Equal(digest, make([]byte, 20)) || string(signature) != "Spec ID Event03\x00" {
@@ -123,7 +79,7 @@ func header(r *reader) ([]bankSize, error) {
 	}
 	banks := make([]bankSize, n)
 	for i := range banks {
-		b := bankSize{id: h.u16(), size: h.u16()}
+		b := bankSize{id: h.U16(), size: h.U16()}
 		b.hash = known[b.id]
 		if b.hash != 0 && int(b.size) != b.hash.Size() || b.size == 0 || b.size > 64 {
 			return nil, malformed("header", fmt.Sprintf("bank 0x%04x with digests of %d bytes", b.id, b.size), "the size of its hash")
@@ -135,19 +91,19 @@ func header(r *reader) ([]bankSize, error) {
 		}
 		banks[i] = b
 	}
-	h.take(uint32(h.u8())) // vendor's
-	if h.short || len(h.b) != 0 {
+	h.Take(uint64(h.U8())) // vendor's
+	if h.Short || len(h.Rest) != 0 {
 		return nil, malformed("header", "of another length than it says", "a Spec ID event")
 	}
 	return banks, nil
 }
 
 // event reads a TCG_PCR_EVENT2: a digest in each bank, each once.
-func event(r *reader, banks []bankSize, number int) (Event, error) {
+func event(r *cursor.Cursor, banks []bankSize, number int) (Event, error) {
 	where := fmt.Sprintf("event %d", number)
-	e := Event{Number: number, Register: r.u32(), Type: Type(r.u32())}
-	n := r.u32()
-	if r.short {
+	e := Event{Number: number, Register: r.U32(), Type: Type(r.U32())}
+	n := r.U32()
+	if r.Short {
 		return e, malformed(where, "cut off", "a whole event")
 	}
 	if e.Register >= 32 {
@@ -159,16 +115,16 @@ func event(r *reader, banks []bankSize, number int) (Event, error) {
 	e.Digests = make([]Digest, 0, n)
 	seen := make(map[uint16]bool, n)
 	for range n {
-		id := r.u16()
+		id := r.U16()
 		i := find(banks, id)
 		if i < 0 || seen[id] {
 			return e, malformed(where, fmt.Sprintf("a digest of bank 0x%04x", id), "one in each of the header's banks")
 		}
 		seen[id] = true
-		e.Digests = append(e.Digests, Digest{banks[i].hash, r.take(uint32(banks[i].size))})
+		e.Digests = append(e.Digests, Digest{banks[i].hash, r.Take(uint64(banks[i].size))})
 	}
-	e.Data = r.take(r.u32())
-	if r.short {
+	e.Data = r.Take(uint64(r.U32()))
+	if r.Short {
 		return e, malformed(where, "cut off", "a whole event")
 	}
 	return e, nil

@@ -44,13 +44,13 @@ func (p *Public) Name() []byte { return p.name }
 
 // ParsePublic reads a TPM2B_PUBLIC that holds an RSA key of 2048 to 4096 bits or one on P-256 or P-384. Any other is refused.
 func ParsePublic(b []byte) (*Public, error) {
-	outer := reader{b: b, what: "TPM2B_PUBLIC"}
+	outer := read(b, "TPM2B_PUBLIC")
 	area := outer.sized()
 	if err := outer.end(); err != nil {
 		return nil, err
 	}
-	r := reader{b: area, what: "TPMT_PUBLIC"}
-	p := &Public{Type: r.alg(), NameAlg: r.alg(), Attributes: Attributes(r.u32()), Policy: r.sized()}
+	r := read(area, "TPMT_PUBLIC")
+	p := &Public{Type: r.alg(), NameAlg: r.alg(), Attributes: Attributes(r.U32()), Policy: r.sized()}
 	hash, ok := p.NameAlg.Hash()
 	if !ok {
 		return nil, claims.Refuse("ak-unsupported", "nameAlg", p.NameAlg.String(), "SHA256, SHA384 or SHA512", "make the key with a name of SHA-256")
@@ -91,12 +91,12 @@ func (p *Public) unique(r *reader) error {
 }
 
 func (p *Public) rsa(r *reader) error {
-	bits, exponent := int(r.u16()), r.u32()
+	bits, exponent := int(r.U16()), r.U32()
 	n := r.sized()
 	if exponent == 0 { // the specification's default
 		exponent = 65537
 	}
-	if r.short {
+	if r.Short {
 		return r.end()
 	}
 	if exponent != 65537 {
@@ -117,10 +117,10 @@ const (
 )
 
 func (p *Public) ecc(r *reader) error {
-	id := r.u16()
+	id := r.U16()
 	kdf := r.alg()
 	x, y := r.sized(), r.sized()
-	if r.short {
+	if r.Short {
 		return r.end()
 	}
 	var curve elliptic.Curve

@@ -27,22 +27,22 @@ type Quote struct {
 
 // ParseQuote reads a TPMS_ATTEST, without the length that a TPM2B_ATTEST has before it.
 func ParseQuote(b []byte) (*Quote, error) {
-	r := reader{b: b, what: "TPMS_ATTEST"}
-	if m := r.u32(); m != magic && !r.short {
+	r := read(b, "TPMS_ATTEST")
+	if m := r.U32(); m != magic && !r.Short {
 		return nil, claims.Refuse("malformed", "magic", hex(m), "0xff544347: made by a TPM", "")
 	}
-	if t := r.u16(); t != attestQuote && !r.short {
+	if t := r.U16(); t != attestQuote && !r.Short {
 		return nil, claims.Refuse("malformed", "type", hex(t), "0x8018: a quote", "take a quote with TPM2_Quote")
 	}
-	q := &Quote{QualifiedSigner: r.sized(), ExtraData: r.sized(), Clock: r.u64(), ResetCount: r.u32(), RestartCount: r.u32()}
-	safe := r.u8()
+	q := &Quote{QualifiedSigner: r.sized(), ExtraData: r.sized(), Clock: r.U64(), ResetCount: r.U32(), RestartCount: r.U32()}
+	safe := r.U8()
 	q.Safe = safe == 1
-	q.FirmwareVersion = r.u64()
-	if n := r.u32(); n != 1 && !r.short {
+	q.FirmwareVersion = r.U64()
+	if n := r.U32(); n != 1 && !r.Short {
 		return nil, claims.Refuse("malformed", "pcrSelect", count(int(n), "bank"), "one bank", "quote the SHA-256 bank alone")
 	}
 	q.Bank = r.alg()
-	bitmap := r.take(int(r.u8()))
+	bitmap := r.Take(uint64(r.U8()))
 	q.PCRDigest = r.sized()
 	if err := r.end(); err != nil {
 		return nil, err

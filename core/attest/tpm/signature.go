@@ -20,7 +20,7 @@ type Signature struct {
 
 // ParseSignature reads a TPMT_SIGNATURE by RSASSA, RSAPSS or ECDSA.
 func ParseSignature(b []byte) (*Signature, error) {
-	r := reader{b: b, what: "TPMT_SIGNATURE"}
+	r := read(b, "TPMT_SIGNATURE")
 	s := &Signature{Scheme: r.alg(), Hash: r.alg()}
 	switch s.Scheme {
 	case AlgRSASSA, AlgRSAPSS:
@@ -28,7 +28,7 @@ func ParseSignature(b []byte) (*Signature, error) {
 	case AlgECDSA:
 		s.R, s.S = r.sized(), r.sized()
 	default:
-		if !r.short {
+		if !r.Short {
 			return nil, claims.Refuse("malformed", "sigAlg", s.Scheme.String(), "RSASSA, RSAPSS or ECDSA", "make the AK with one of these schemes")
 		}
 	}

@@ -44,6 +44,9 @@ func (g *GenesisState) Validate() error {
 		if len(c.GetData()) == 0 || len(c.Data) > attest.MaxItem {
 			return ErrGenesis.Wrapf("attestation.collateral[%d]: %d bytes: want 1 to %d", i, len(c.GetData()), attest.MaxItem)
 		}
+		if c.KeptUntil == 0 {
+			return ErrGenesis.Wrapf("attestation.collateral[%d]: kept_until is missing: want the height at which it may be forgotten", i)
+		}
 	}
 	seen := make(map[wire.Role]bool)
 	for i, p := range g.Policies {

@@ -57,9 +57,11 @@ func TestGenesisIsRefused(t *testing.T) {
 	}
 	p := &wire.Policy{Role: wire.ROLE_EXECUTOR, MaxAgeBlocks: 1, Kinds: []wire.TeeKind{wire.TEE_KIND_SIMULATED}}
 	for name, g := range map[string]*GenesisState{
-		"no network": {},
-		"simulated":  {Network: &wire.NetworkParams{}, Policies: []*wire.Policy{p}},
-		"role twice": {Network: &wire.NetworkParams{Development: true}, Policies: []*wire.Policy{p, p}},
+		"no network":          {},
+		"empty collateral":    {Network: &wire.NetworkParams{}, Collateral: []*Collateral{{KeptUntil: 1}}},
+		"collateral for ever": {Network: &wire.NetworkParams{}, Collateral: []*Collateral{{Data: []byte{1}}}},
+		"simulated":           {Network: &wire.NetworkParams{}, Policies: []*wire.Policy{p}},
+		"role twice":          {Network: &wire.NetworkParams{Development: true}, Policies: []*wire.Policy{p, p}},
 	} {
 		if g.Validate() == nil {
 			t.Errorf("%s: accepted", name)

@@ -73,3 +73,27 @@ func ClusterInputKey(cluster uint64) []byte { return u64([]byte{0x02}, cluster) 
 func KeyRequestKey(cluster uint64, operator string, slot uint32) []byte {
 	return worker(u64([]byte{0x03}, cluster), operator, slot)
 }
+
+// RosterKey is the key of wire.GatekeeperRoster in Gatekeeper: who holds parts from the next border on.
+func RosterKey() []byte { return []byte{0x07} }
+
+// GenerationKey is the key of wire.Generation in Gatekeeper, the newest.
+func GenerationKey() []byte { return []byte{0x08} }
+
+// JoinKey is the key of a member's wire.GenerationJoin in Gatekeeper, in the newest generation.
+func JoinKey(member uint32) []byte { return u32([]byte{0x09}, member) }
+
+// ContributionKey is the key of a member's wire.Contribution in Gatekeeper, in the newest generation.
+func ContributionKey(member uint32) []byte { return u32([]byte{0x0a}, member) }
+
+// PreviousSetKey is the key of the wire.GatekeeperSet of the epoch before in Gatekeeper.
+func PreviousSetKey() []byte { return []byte{0x0b} }
+
+// KeyParamsKey is the key of wire.KeyParams in Gatekeeper.
+func KeyParamsKey() []byte { return []byte{0x0c} }
+
+// PreviousInputKey is the key of the wire.ClusterKey in Gatekeeper that a cluster's inputs may be sealed to besides its own.
+func PreviousInputKey(cluster uint64) []byte { return u64([]byte{0x0d}, cluster) }
+
+// NextInputKey is the key of the wire.ClusterKey in Gatekeeper that is announced and not in use yet.
+func NextInputKey(cluster uint64) []byte { return u64([]byte{0x0e}, cluster) }

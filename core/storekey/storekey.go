@@ -97,3 +97,9 @@ func PreviousInputKey(cluster uint64) []byte { return u64([]byte{0x0d}, cluster)
 
 // NextInputKey is the key of the wire.ClusterKey in Gatekeeper that is announced and not in use yet.
 func NextInputKey(cluster uint64) []byte { return u64([]byte{0x0e}, cluster) }
+
+// BeaconKeyKey is the key of an epoch's wire.BeaconKey in Gatekeeper.
+func BeaconKeyKey(epoch uint64) []byte { return u64([]byte{0x10}, epoch) }
+
+// BeaconAt is the key of the wire.Beacon of a height in Gatekeeper.
+func BeaconAt(height uint64) []byte { return u64([]byte{0x11}, height) }

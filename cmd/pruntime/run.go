@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/phala-go/phala/cmd/pruntime/internal/boot"
 	"github.com/phala-go/phala/core/wire"
 	"github.com/phala-go/phala/enclave/endpoint"
 	"github.com/phala-go/phala/enclave/runtime"
@@ -26,6 +27,7 @@ func run(ctx context.Context, args []string) error {
 	role := f.String("role", "", "executor or gatekeeper")
 	kind := f.String("tee", "", "the TEE to run in: tdx, sev-snp, nitro, tpm or simulated (no protection at all; development networks only); default: what this machine is")
 	listen := f.String("listen", "", "unix socket of the endpoint (default HOME/enclave.sock)")
+	disk := f.String("write-config", "", "write --genesis and --role as a disk for a machine of the measured image into this file, and end")
 	show := f.Bool("version", false, "print the version")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -37,48 +39,82 @@ func run(ctx context.Context, args []string) error {
 		fmt.Println("pruntime of Phala in Go,", version)
 		return nil
 	}
-	if *home == "" || *genesis == "" {
+	if *genesis == "" || *home == "" && *disk == "" {
 		return errors.New("--home and --genesis are needed: see pruntime --help")
+	}
+	c, err := config(*role, *genesis)
+	if err != nil {
+		return err
+	}
+	if *disk != "" {
+		return writeConfig(*disk, c)
 	}
 	if *listen == "" {
 		*listen = filepath.Join(*home, "enclave.sock")
 	}
-	cfg := runtime.Config{Version: version, Tamper: tamper}
-	switch *role {
-	case "executor":
-		cfg.Role = wire.ROLE_EXECUTOR
-	case "gatekeeper":
-		cfg.Role = wire.ROLE_GATEKEEPER
-	default:
-		return fmt.Errorf("--role %q: want executor or gatekeeper", *role)
-	}
-	var err error
-	if cfg.Genesis, err = os.ReadFile(*genesis); err != nil {
-		return fmt.Errorf("reading the genesis: %w", err)
-	}
-	if cfg.TEE, err = openTEE(*kind, cfg.Genesis, cfg.Role); err != nil {
-		return err
-	}
 	if err := os.MkdirAll(*home, 0o700); err != nil {
 		return fmt.Errorf("making the home: %w", err)
 	}
-	r, err := runtime.New(ctx, cfg)
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	return serve(ctx, c, *kind, func() (net.Listener, error) { return open(*listen) }, log)
+}
+
+func config(role, genesis string) (c boot.Config, err error) {
+	switch role {
+	case "executor":
+		c.Role = wire.ROLE_EXECUTOR
+	case "gatekeeper":
+		c.Role = wire.ROLE_GATEKEEPER
+	default:
+		return c, fmt.Errorf("--role %q: want executor or gatekeeper", role)
+	}
+	if c.Genesis, err = os.ReadFile(genesis); err != nil {
+		return c, fmt.Errorf("reading the genesis: %w", err)
+	}
+	return c, nil
+}
+
+func writeConfig(path string, c boot.Config) error {
+	b, err := c.Disk()
+	if err != nil {
+		return fmt.Errorf("making the configuration's disk: %w", err)
+	}
+	return os.WriteFile(path, b, 0o644)
+}
+
+// serveGuest is pruntime as the only program of a machine.
+func serveGuest(ctx context.Context) error {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	g, err := boot.Up(log)
+	if err != nil {
+		return fmt.Errorf("bringing the machine up: %w", err)
+	}
+	return serve(ctx, g.Config, "", func() (net.Listener, error) { return g.Endpoint, nil }, log)
+}
+
+// serve runs an enclave until ctx ends. The hardware records the configuration before the first key, and nobody is listened to before.
+func serve(ctx context.Context, c boot.Config, kind string, listen func() (net.Listener, error), log *slog.Logger) error {
+	t, err := openTEE(kind, c.Genesis, c.Role)
+	if err != nil {
+		return err
+	}
+	r, err := runtime.New(ctx, runtime.Config{Version: version, Tamper: tamper, Role: c.Role, Genesis: c.Genesis, TEE: t})
 	if err != nil {
 		return err
 	}
 	defer r.Close(context.WithoutCancel(ctx))
-	l, err := open(*listen)
+	l, err := listen()
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	switch kind := cfg.TEE.Kind(); kind {
+	attributes := []any{"role", c.Role.String(), "endpoint", l.Addr().String(), "version", version}
+	switch kind := t.Kind(); kind {
 	case wire.TEE_KIND_SIMULATED:
-		log.Warn("SIMULATED TEE: this process protects nothing from its host", "role", *role, "endpoint", *listen, "version", version)
+		log.Warn("SIMULATED TEE: this process protects nothing from its host", attributes...)
 	case wire.TEE_KIND_TPM:
-		log.Warn("a TPM vouches for what was booted and hides no memory from the host", "role", *role, "endpoint", *listen, "version", version)
+		log.Warn("a TPM vouches for what was booted and hides no memory from the host", attributes...)
 	default:
-		log.Info("serving", "tee", kind.String(), "role", *role, "endpoint", *listen, "version", version)
+		log.Info("serving", append(attributes, "tee", kind.String())...)
 	}
 	return endpoint.New(r, log).Serve(ctx, l)
 }

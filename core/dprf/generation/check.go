@@ -79,7 +79,7 @@ func shape(g *wire.Generation, sets []dprf.Set, c *wire.Contribution) error {
 		if uint32(to) == c.Member || !joined(m) {
 			continue
 		}
-		if next >= len(c.Shares) || c.Shares[next].GetTo() != uint32(to) {
+		if next >= len(c.Shares) || c.Shares[next] == nil || c.Shares[next].To != uint32(to) {
 			return fmt.Errorf("nothing at place %d for member %d", next, to)
 		}
 		s := c.Shares[next]

@@ -50,7 +50,10 @@ type network struct {
 	height  uint64
 	members []*Member
 	random  []io.Reader
+	seeds   [][][]byte                        // private one-time keys of every member, which each erases itself
+	drawn   [][]byte                          // contributions of every member
 	down    map[int]bool                      // says nothing more
+	liar    int                               // 1 + index of whom a lie may leave without words; 0: nobody
 	lie     func(wire.Message) []wire.Message // what is sent in place of a message; nil: the message
 	record  []wire.Message                    // all that was sent, refused or not
 	refused []error
@@ -78,6 +81,11 @@ func newNetwork(t testing.TB, n, threshold int, seed string) *network {
 			t.Fatal(err)
 		}
 		x.members = append(x.members, m)
+		var seeds [][]byte
+		for _, s := range m.seeds {
+			seeds = append(seeds, bytes.Clone(s))
+		}
+		x.seeds, x.drawn = append(x.seeds, seeds), append(x.drawn, nil)
 	}
 	return x
 }
@@ -90,10 +98,16 @@ func (x *network) block() {
 			continue
 		}
 		out, err := m.Step(x.view, x.random[i])
+		if err != nil && x.liar == i+1 {
+			continue
+		}
 		if err != nil {
 			x.t.Fatalf("member %d at height %d: %v", i, x.height, err)
 		}
 		said = append(said, out...)
+		if m.own != nil && x.drawn[i] == nil {
+			x.drawn[i] = bytes.Clone(m.own)
+		}
 	}
 	for _, s := range said {
 		sent := []wire.Message{s}

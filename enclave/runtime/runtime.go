@@ -39,6 +39,7 @@ type Runtime struct {
 	identity ed25519.PrivateKey
 	sealing  hpke.PrivateKey
 	worker   *wire.WorkerRef
+	evidence *wire.WorkerEvidence // the newest of this boot
 	light    *lightclient.Client
 	engine   *engine.Engine
 	executor *executor.Executor     // nil for a gatekeeper
@@ -180,8 +181,8 @@ func (r *Runtime) attest(a *wire.Attest) *wire.Out {
 	if err != nil {
 		return refused("asking the TEE for evidence: %v", err)[0]
 	}
-	r.worker = a.Worker
-	return &wire.Out{Body: &wire.Out_Evidence{Evidence: &wire.WorkerEvidence{Identity: id, Evidence: ev}}}
+	r.worker, r.evidence = a.Worker, &wire.WorkerEvidence{Identity: id, Evidence: ev}
+	return &wire.Out{Body: &wire.Out_Evidence{Evidence: r.evidence}}
 }
 
 // blocks follows the chain; headers before the first bad one count.

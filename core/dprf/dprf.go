@@ -11,7 +11,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math/bits"
-	"slices"
 
 	"github.com/phala-go/phala/core/keytree"
 )
@@ -52,45 +51,4 @@ func Eval(b Set, key *keytree.Secret, label []byte) Part {
 	mac := hmac.New(sha256.New, k)
 	mac.Write(label)
 	return Part{Set: b, Value: mac.Sum(nil)}
-}
-
-// Combine puts together the parts that gatekeepers sent: parts[i] are those of gatekeeper i. It needs every B at least once,
-// each from a holder of its key, and all holders' values equal; suspects are the gatekeepers whose values differ from
-// another's, when that is why it fails.
-func Combine(n, t int, parts map[int][]Part) (secret *keytree.Secret, suspects []int, err error) {
-	sets, err := Sets(n, t)
-	if err != nil {
-		return nil, nil, err
-	}
-	seen := make(map[Set][]byte, len(sets))
-	from := make(map[Set]int, len(sets))
-	holders := make([]int, 0, len(parts))
-	for i := range parts {
-		holders = append(holders, i)
-	}
-	slices.Sort(holders)
-	for _, i := range holders {
-		for _, p := range parts[i] {
-			if i < 0 || i >= n || p.Set >= 1<<n || bits.OnesCount32(uint32(p.Set)) != t-1 || !p.Set.Holds(i) || len(p.Value) != keytree.Size {
-				return nil, []int{i}, fmt.Errorf("gatekeeper %d sent a part for set %b that it cannot hold", i, p.Set)
-			}
-			if v, ok := seen[p.Set]; ok && !hmac.Equal(v, p.Value) {
-				return nil, slices.Compact([]int{from[p.Set], i}), fmt.Errorf("gatekeepers %d and %d differ on set %b", from[p.Set], i, p.Set)
-			}
-			seen[p.Set], from[p.Set] = p.Value, i
-		}
-	}
-	var acc [keytree.Size]byte
-	defer clear(acc[:])
-	for _, b := range sets {
-		v, ok := seen[b]
-		if !ok {
-			return nil, nil, fmt.Errorf("no part for set %b yet: %d of %d sets", b, len(seen), len(sets))
-		}
-		for j := range acc {
-			acc[j] ^= v[j]
-		}
-	}
-	secret, err = keytree.NewSecret(acc[:])
-	return secret, nil, err
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/phala-go/phala/core/keytree"
@@ -88,77 +87,6 @@ func TestAnyThresholdCombinesAndOneLessDoesNot(t *testing.T) {
 	}
 }
 
-// What t-1 gatekeepers lack is a whole key: the secret with it and with another in its place have nothing to do with each other.
-func TestThresholdLessOneMissesAKey(t *testing.T) {
-	ks := keys(t, 4, 2)
-	for i := range 4 {
-		missing := 0
-		for b := range ks {
-			if !b.Holds(i) {
-				missing++
-			}
-		}
-		if missing != 1 {
-			t.Errorf("gatekeeper %d of 2 of 4 misses %d keys, want 1", i, missing)
-		}
-	}
-}
-
-func TestWrongPartsNameTheirSenders(t *testing.T) {
-	ks := keys(t, 4, 2)
-	flipped := func(who, liar int) map[int][]Part {
-		p := of(ks, Set(who))
-		p[liar][0].Value = bytes.Repeat([]byte{9}, 32)
-		return p
-	}
-	foreign := of(ks, 0b0011)
-	foreign[1] = append(foreign[1], Part{Set: 0b0010, Value: make([]byte, 32)}) // gatekeeper 1 is in this set: it holds no key of it
-	short := of(ks, 0b0011)
-	short[0][0].Value = short[0][0].Value[:31]
-	outside := of(ks, 0b0011)
-	outside[0][0].Set = 1 << 4
-	two := of(ks, 0b0011)
-	two[0][0].Set = 0b0110
-	stranger := of(ks, 0b0011)
-	stranger[4] = stranger[0]
-	negative := of(ks, 0b0011)
-	negative[-1] = negative[0]
-	twice := of(ks, 0b0001)
-	twice[0] = append(twice[0], Part{Set: twice[0][0].Set, Value: make([]byte, 32)})
-
-	for name, c := range map[string]struct {
-		parts    map[int][]Part
-		suspects []int // one of them is the liar
-	}{
-		"a value changed":         {flipped(0b0111, 2), []int{2}},
-		"a key it cannot hold":    {foreign, []int{1}},
-		"a value of another size": {short, []int{0}},
-		"a set outside":           {outside, []int{0}},
-		"a set of another size":   {two, []int{0}},
-		"no such gatekeeper":      {stranger, []int{4}},
-		"a negative gatekeeper":   {negative, []int{-1}},
-		"one sender, two values":  {twice, []int{0}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s, suspects, err := Combine(4, 2, c.parts)
-			if err == nil || s != nil {
-				t.Fatal("combined all the same")
-			}
-			for _, want := range c.suspects {
-				if !slices.Contains(suspects, want) {
-					t.Errorf("suspects %v lack %d: %v", suspects, want, err)
-				}
-			}
-			if len(suspects) > 2 {
-				t.Errorf("%d suspects", len(suspects))
-			}
-			if strings.Contains(err.Error(), "0909") {
-				t.Error("the error shows a value")
-			}
-		})
-	}
-}
-
 func TestSetsRefusesWhatIsNoThreshold(t *testing.T) {
 	for _, c := range [][2]int{{0, 0}, {1, 0}, {0, 1}, {2, 3}, {MaxN + 1, 2}, {-1, -1}} {
 		if s, err := Sets(c[0], c[1]); err == nil {
@@ -177,6 +105,50 @@ func TestLabelsSeparate(t *testing.T) {
 	k := keys(t, 1, 1)[0]
 	if bytes.Equal(Eval(0, k, label).Value, Eval(0, k, keytree.Label("phala-test", 1, 2, 4)).Value) {
 		t.Error("another roster gives the same part")
+	}
+}
+
+// Parts of keys of two epochs come to no secret of either, whoever sends them; only a single one among many is outvoted.
+func TestEpochsNeverCombine(t *testing.T) {
+	now, before := keys(t, 4, 2), map[Set]*keytree.Secret{}
+	for b, k := range now {
+		before[b] = k.Derive("another epoch")
+	}
+	secret := func(p map[int][]Part) string {
+		s, _, err := Combine(4, 2, p)
+		if err != nil {
+			return err.Error()
+		}
+		return derived(s)
+	}
+	right := []string{secret(of(now, 0b1111)), secret(of(before, 0b1111))}
+	for who := range Set(1) << 4 {
+		for old := range Set(1) << 4 {
+			if old&^who != 0 || old == 0 || old == who {
+				continue
+			}
+			p := of(now, who&^old)
+			for i, parts := range of(before, old) {
+				p[i] = parts
+			}
+			o, n := bits.OnesCount32(uint32(old)), bits.OnesCount32(uint32(who))
+			outvoted := n > 2 && (o == 1 || o == n-1) // the one of the other epoch is a liar like any
+			if slices.Contains(right, secret(p)) != outvoted {
+				t.Errorf("gatekeepers %b, of whom %b sent parts of the epoch before, came to a secret of one epoch", who, old)
+			}
+		}
+	}
+}
+
+// One gatekeeper evaluates all its parts, and a worker combines those of t.
+func BenchmarkSecret(b *testing.B) {
+	ks := keys(b, 10, 7)
+	all := of(ks, 1<<7-1)
+	for b.Loop() {
+		all[3] = parts(ks, 3)
+		if _, _, err := Combine(10, 7, all); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

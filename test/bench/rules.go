@@ -23,6 +23,7 @@ func rules() []group {
 		{"dprf/combine_2_of_4", "./core/dprf", "BenchmarkCombine/2_of_4", 1e3, "us"},
 		{"dprf/combine_7_of_10", "./core/dprf", "BenchmarkCombine/7_of_10", 1e3, "us"},
 		{"dprf/combine_11_of_16", "./core/dprf", "BenchmarkCombine/11_of_16", 1e6, "ms"},
+		{"keys/dprf_n10_t7", "./core/dprf", "BenchmarkSecret", 1e6, "ms"},
 		{"light/header", "./core/light", "BenchmarkHeader", 1e6, "ms"},
 		{"light/proof", "./core/light", "BenchmarkProof", 1e3, "us"},
 		{"engine/go_query", "./enclave/engine", "BenchmarkGoContract/pool/status", 1e3, "us"},

@@ -19,6 +19,7 @@ import (
 	"github.com/phala-go/phala/core/cosmostx"
 	"github.com/phala-go/phala/core/gatewayrpc"
 	"github.com/phala-go/phala/core/wire"
+	"github.com/phala-go/phala/offchain/channel"
 	"github.com/phala-go/phala/offchain/enclave"
 	"github.com/phala-go/phala/offchain/gateway"
 	"github.com/phala-go/phala/offchain/objects"
@@ -34,14 +35,17 @@ type Config struct {
 	Endpoint string        // public URL; default http:// and Listen
 	Key      *cosmostx.Key // the operator's
 	Slot     uint32        // tells apart the operator's workers
-	Version  string
-	Log      *slog.Logger // default: nothing is logged
+	// Channels is where clients reach the enclave's attested channels, and ChannelSocket pruntime's end of them. Both or none.
+	Channels, ChannelSocket string
+	Version                 string
+	Log                     *slog.Logger // default: nothing is logged
 }
 
 // Offchain is one running offchaind.
 type Offchain struct {
 	cfg      Config
 	listener net.Listener
+	channels net.Listener // nil: none
 	server   *http.Server
 	relay    *relay.Relay
 }
@@ -50,6 +54,9 @@ type Offchain struct {
 func New(cfg Config) (*Offchain, error) {
 	if cfg.Home == "" || cfg.RPC == "" || cfg.Socket == "" || cfg.Key == nil {
 		return nil, errors.New("starting offchaind: home, RPC, enclave socket and operator key are needed")
+	}
+	if (cfg.Channels == "") != (cfg.ChannelSocket == "") {
+		return nil, errors.New("starting offchaind: channels need an address for clients (--channel-listen) and pruntime's socket (--enclave-channel)")
 	}
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:8641"
@@ -74,12 +81,9 @@ func New(cfg Config) (*Offchain, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("tcp", cfg.Listen)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("listening on %s: the port is taken. Stop what has it, or choose another with --listen", cfg.Listen)
-	}
+	l, err := listen(cfg.Listen, "--listen")
 	if err != nil {
-		return nil, fmt.Errorf("listening: %w", err)
+		return nil, err
 	}
 	if cfg.Endpoint == "" {
 		cfg.Endpoint = "http://" + l.Addr().String()
@@ -88,11 +92,15 @@ func New(cfg Config) (*Offchain, error) {
 		Chain: chain, Sender: account, Socket: cfg.Socket, Link: link, Worker: worker, Endpoint: cfg.Endpoint, Records: store,
 		Watcher: gate, Pin: pin(cfg.Home).check, HTTP: peerClient(), Log: cfg.Log,
 	})
+	var channels net.Listener
+	if err == nil && cfg.Channels != "" {
+		channels, err = listen(cfg.Channels, "--channel-listen")
+	}
 	if err != nil {
 		l.Close()
 		return nil, err
 	}
-	return &Offchain{cfg: cfg, listener: l, relay: r, server: &http.Server{
+	return &Offchain{cfg: cfg, listener: l, channels: channels, relay: r, server: &http.Server{
 		Handler:           gatewayrpc.Handler(gate, gate),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
@@ -101,6 +109,17 @@ func New(cfg Config) (*Offchain, error) {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
 	}}, nil
+}
+
+func listen(address, flag string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("listening on %s: the port is taken. Stop what has it, or choose another with %s", address, flag)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listening: %w", err)
+	}
+	return l, nil
 }
 
 func peerClient() *http.Client {
@@ -118,6 +137,12 @@ func (o *Offchain) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	o.server.BaseContext = func(net.Listener) context.Context { return ctx } // calls that wait for a result end with it
 	g.Go(func() error { return o.relay.Run(ctx) })
+	if o.channels != nil {
+		o.cfg.Log.Info("carrying attested channels", "listen", o.channels.Addr().String(), "socket", o.cfg.ChannelSocket)
+		g.Go(func() error {
+			return channel.New(channel.Config{Socket: o.cfg.ChannelSocket, Log: o.cfg.Log}).Serve(ctx, o.channels)
+		})
+	}
 	g.Go(func() error {
 		if err := o.server.Serve(o.listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serving the gateway: %w", err)

@@ -176,3 +176,27 @@ func TestConfigIsChecked(t *testing.T) {
 		}
 	}
 }
+
+// Channels need both of their ends, and a port that is free.
+func TestChannels(t *testing.T) {
+	for name, change := range map[string]func(*offchain.Config){
+		"--enclave-channel": func(c *offchain.Config) { c.Channels = "127.0.0.1:0" },
+		"--channel-listen":  func(c *offchain.Config) { c.ChannelSocket = "s" },
+	} {
+		cfg := config(t, "http://127.0.0.1:1")
+		change(&cfg)
+		if _, err := offchain.New(cfg); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("without %s: %v", name, err)
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	cfg := config(t, "http://127.0.0.1:1")
+	cfg.Channels, cfg.ChannelSocket = l.Addr().String(), "s"
+	if _, err := offchain.New(cfg); err == nil || !strings.Contains(err.Error(), "another with --channel-listen") {
+		t.Errorf("on a taken port: %v", err)
+	}
+}

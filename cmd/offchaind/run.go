@@ -66,6 +66,8 @@ func command(stderr io.Writer) *cobra.Command {
 	f.StringVar(&cfg.Socket, "enclave", "", "path of pruntime's unix socket")
 	f.StringVar(&cfg.Listen, "listen", "127.0.0.1:8641", "address of the gateway, host:port")
 	f.StringVar(&cfg.Endpoint, "endpoint", "", "public URL of the gateway, written to the worker's record (default http:// and --listen)")
+	f.StringVar(&cfg.Channels, "channel-listen", "", "address for clients of the enclave's attested channels, host:port; they speak TLS with the enclave itself (default: none)")
+	f.StringVar(&cfg.ChannelSocket, "enclave-channel", "", "path of pruntime's socket for these channels (pruntime --channel)")
 	f.StringVar(&keyFile, "operator-key", "", "file with the operator's secp256k1 private key in hexadecimal, readable by its owner only")
 	f.Uint32Var(&cfg.Slot, "slot", 0, "number that tells apart the operator's workers")
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")

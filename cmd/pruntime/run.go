@@ -13,7 +13,6 @@ import (
 
 	"github.com/phala-go/phala/cmd/pruntime/internal/boot"
 	"github.com/phala-go/phala/core/wire"
-	"github.com/phala-go/phala/enclave/endpoint"
 	"github.com/phala-go/phala/enclave/runtime"
 )
 
@@ -27,6 +26,7 @@ func run(ctx context.Context, args []string) error {
 	role := f.String("role", "", "executor or gatekeeper")
 	kind := f.String("tee", "", "the TEE to run in: tdx, sev-snp, nitro, tpm or simulated (no protection at all; development networks only); default: what this machine is")
 	listen := f.String("listen", "", "unix socket of the endpoint (default HOME/enclave.sock)")
+	channels := f.String("channel", "", "unix socket of attested channels: TLS for strangers, whose bytes offchaind carries (default: none)")
 	disk := f.String("write-config", "", "write --genesis and --role as a disk for a machine of the measured image into this file, and end")
 	show := f.Bool("version", false, "print the version")
 	if err := f.Parse(args); err != nil {
@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string) error {
 		return fmt.Errorf("making the home: %w", err)
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	return serve(ctx, c, *kind, func() (net.Listener, error) { return open(*listen) }, log)
+	return serve(ctx, c, *kind, func() (net.Listener, error) { return open(*listen) }, *channels, log)
 }
 
 func config(role, genesis string) (c boot.Config, err error) {
@@ -89,11 +89,11 @@ func serveGuest(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("bringing the machine up: %w", err)
 	}
-	return serve(ctx, g.Config, "", func() (net.Listener, error) { return g.Endpoint, nil }, log)
+	return serve(ctx, g.Config, "", func() (net.Listener, error) { return g.Endpoint, nil }, "", log)
 }
 
 // serve runs an enclave until ctx ends. The hardware records the configuration before the first key, and nobody is listened to before.
-func serve(ctx context.Context, c boot.Config, kind string, listen func() (net.Listener, error), log *slog.Logger) error {
+func serve(ctx context.Context, c boot.Config, kind string, listen func() (net.Listener, error), channels string, log *slog.Logger) error {
 	t, err := openTEE(kind, c.Genesis, c.Role)
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func serve(ctx context.Context, c boot.Config, kind string, listen func() (net.L
 	default:
 		log.Info("serving", append(attributes, "tee", kind.String())...)
 	}
-	return endpoint.New(r, log).Serve(ctx, l)
+	return serveDoors(ctx, r, l, channels, log)
 }
 
 // open listens on a unix socket; one that a dead process left behind is taken over.
@@ -127,7 +127,7 @@ func open(path string) (net.Listener, error) {
 	}
 	if c, dialErr := net.Dial("unix", path); dialErr == nil {
 		c.Close()
-		return nil, fmt.Errorf("listening on %s: another enclave serves there. Stop it, or choose another socket with --listen", path)
+		return nil, fmt.Errorf("listening on %s: another enclave serves there. Stop it, or choose another socket with --listen (or --channel)", path)
 	}
 	if info, statErr := os.Lstat(path); statErr != nil || info.Mode()&fs.ModeSocket == 0 {
 		return nil, fmt.Errorf("listening on %s: %w", path, err)

@@ -83,11 +83,14 @@ func (r round) info(from, to uint32) []byte {
 	return binary.BigEndian.AppendUint32(b, to)
 }
 
-// aad is HPKE's: SHA-256 of all commitments of the sender.
-func aad(commitments [][]byte) []byte {
+// aad is HPKE's: SHA-256 of all commitments of the sender, to the keys and then to its polynomial for the beacon.
+func aad(c *wire.Contribution) []byte {
 	h := sha256.New()
-	for _, c := range commitments {
-		h.Write(c)
+	for _, d := range c.Commitments {
+		h.Write(d)
+	}
+	for _, d := range c.Beacon {
+		h.Write(d)
 	}
 	return h.Sum(nil)
 }

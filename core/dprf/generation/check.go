@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/phala-go/phala/core/beacon"
 	"github.com/phala-go/phala/core/dprf"
 	"github.com/phala-go/phala/core/seal"
 	"github.com/phala-go/phala/core/wire"
@@ -45,7 +46,7 @@ func CheckJoin(chainID string, g *wire.Generation, j *wire.GenerationJoin) error
 }
 
 // CheckContribution says whether c counts in g: of this attempt and phase, by a member that joined and has not contributed, with
-// a commitment for each set that it is outside of and something of the right size for each other member that joined, whatever
+// a commitment for each set that it is outside of, a polynomial for the beacon, and something of the right size for each other member that joined, whatever
 // has become of that one since, signed by the identity that joined. What is sealed in it only its receivers can check.
 func CheckContribution(chainID string, g *wire.Generation, c *wire.Contribution) error {
 	m, sets, err := sender(g, wire.GENERATION_PHASE_CONTRIBUTE, c.GetEpoch(), c.GetAttempt(), c.GetMember())
@@ -61,6 +62,9 @@ func CheckContribution(chainID string, g *wire.Generation, c *wire.Contribution)
 	if !signed(m, ContributionBytes(chainID, c), c.Signature) {
 		return fmt.Errorf("checking a contribution: not signed by member %d, for chain %s", c.Member, chainID)
 	}
+	if _, err := beacon.NewGroup(c.Beacon, len(g.Members)); err != nil {
+		return fmt.Errorf("checking a contribution: the polynomial for the beacon: %w", err)
+	}
 	return nil
 }
 
@@ -73,6 +77,9 @@ func shape(g *wire.Generation, sets []dprf.Set, c *wire.Contribution) error {
 		if len(d) != CommitmentSize {
 			return fmt.Errorf("commitment %d of %d bytes, want %d", i, len(d), CommitmentSize)
 		}
+	}
+	if len(c.Beacon) != int(g.Threshold) {
+		return fmt.Errorf("%d commitments for the beacon, want %d", len(c.Beacon), g.Threshold)
 	}
 	next := 0
 	for to, m := range g.Members {
@@ -96,7 +103,7 @@ func shape(g *wire.Generation, sets []dprf.Set, c *wire.Contribution) error {
 
 // sealedSize is the size of the ciphertext between two members.
 func sealedSize(sets []dprf.Set, from, to uint32) int {
-	return len(held(sets, from, to))*shareSize + tagSize
+	return (len(held(sets, from, to))+1)*shareSize + tagSize // one more for the beacon
 }
 
 // CheckConfirmation says whether c counts in g: of this attempt and phase, by a member that contributed and has not confirmed,

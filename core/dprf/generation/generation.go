@@ -13,6 +13,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 
+	"github.com/phala-go/phala/core/beacon"
 	"github.com/phala-go/phala/core/dprf"
 	"github.com/phala-go/phala/core/wire"
 )
@@ -115,6 +116,30 @@ func Set(g *wire.Generation) (*wire.GatekeeperSet, error) {
 		s.Members = append(s.Members, &wire.GatekeeperMember{Worker: m.Worker, IdentityKey: m.IdentityKey, Fault: m.Fault})
 	}
 	return s, nil
+}
+
+// BeaconKey is what the beacon of the epoch that g has begun is checked with: the sum of the polynomials of all members that are not
+// excluded, whose contributions are given by index.
+func BeaconKey(g *wire.Generation, contributions map[uint32]*wire.Contribution) (*wire.BeaconKey, error) {
+	if g.GetPhase() != wire.GENERATION_PHASE_DONE {
+		return nil, fmt.Errorf("adding up the beacon of epoch %d: its generation is in phase %s", g.GetEpoch(), g.GetPhase())
+	}
+	var dealers [][][]byte
+	for i, m := range g.Members {
+		if m.Fault != wire.MEMBER_FAULT_NONE {
+			continue
+		}
+		c := contributions[uint32(i)]
+		if c == nil || !bytes.Equal(wire.Hash(c), m.ContributionHash) {
+			return nil, fmt.Errorf("adding up the beacon of epoch %d: this is not what member %d contributed", g.Epoch, i)
+		}
+		dealers = append(dealers, c.Beacon)
+	}
+	sum, err := beacon.Sum(dealers)
+	if err != nil {
+		return nil, fmt.Errorf("adding up the beacon of epoch %d: %w", g.Epoch, err)
+	}
+	return &wire.BeaconKey{Epoch: g.Epoch, Members: uint32(len(g.Members)), Commitments: sum}, nil
 }
 
 // Transcript is SHA-256 over the contribution hashes of all members by index, 32 zero bytes where there is none.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/phala-go/phala/core/beacon"
 	"github.com/phala-go/phala/core/dprf"
 	"github.com/phala-go/phala/core/keytree"
 	"github.com/phala-go/phala/core/wire"
@@ -71,7 +72,7 @@ func admit(chainID string, g *wire.Generation, join *wire.GenerationJoin, c *wir
 }
 
 // open opens what c holds for member to and checks it against c's commitments: 32 bytes for each common set, ascending, one
-// after another. The caller wipes them. Every error is the sender's fault, and the same for its receiver as for the chain.
+// after another, and the member's value for the beacon. The caller wipes them. Every error is the sender's fault, and the same for its receiver as for the chain.
 func open(r round, sets []dprf.Set, c *wire.Contribution, to uint32, key hpke.PrivateKey) ([]byte, error) {
 	var s *wire.SealedShares
 	for _, o := range c.Shares {
@@ -88,7 +89,7 @@ func open(r round, sets []dprf.Set, c *wire.Contribution, to uint32, key hpke.Pr
 	if err != nil {
 		return nil, fmt.Errorf("opening the shares of member %d: %w", c.Member, err)
 	}
-	plain, err := recipient.Open(aad(c.Commitments), s.Ciphertext)
+	plain, err := recipient.Open(aad(c), s.Ciphertext)
 	if err != nil {
 		return nil, fmt.Errorf("opening the shares of member %d: sealed to another key or round, or changed", c.Member)
 	}
@@ -109,17 +110,25 @@ func open(r round, sets []dprf.Set, c *wire.Contribution, to uint32, key hpke.Pr
 		}
 		rest = rest[keytree.Size:]
 	}
+	if err := beacon.CheckShare(c.Beacon, int(to), rest); err != nil {
+		clear(values)
+		return nil, fmt.Errorf("opening the shares of member %d: %w", c.Member, err)
+	}
 	return values, nil
 }
 
-// shares reads the one encoding of n values of wire.Shares, without a copy that nobody wipes.
+// shares reads the one encoding of wire.Shares with n values, without a copy that nobody wipes: the values, then the beacon's.
 func shares(plain []byte, n int) ([]byte, error) {
-	if len(plain) != n*shareSize {
-		return nil, fmt.Errorf("%d bytes, want %d values of 32", len(plain), n)
+	if len(plain) != (n+1)*shareSize {
+		return nil, fmt.Errorf("%d bytes, want %d values of 32", len(plain), n+1)
 	}
-	values := make([]byte, 0, n*keytree.Size)
+	values := make([]byte, 0, (n+1)*keytree.Size)
 	for ; len(plain) > 0; plain = plain[shareSize:] {
-		if plain[0] != shareTag || plain[1] != keytree.Size {
+		tag := byte(shareTag)
+		if len(plain) == shareSize {
+			tag = beaconTag
+		}
+		if plain[0] != tag || plain[1] != keytree.Size {
 			clear(values)
 			return nil, errors.New("not values of 32 bytes")
 		}
@@ -129,10 +138,13 @@ func shares(plain []byte, n int) ([]byte, error) {
 }
 
 // appendShare is the inverse: one value of wire.Shares.
-func appendShare(b, value []byte) []byte {
-	b = append(b, shareTag, keytree.Size)
+func appendShare(b []byte, tag byte, value []byte) []byte {
+	b = append(b, tag, keytree.Size)
 	return append(b, value...)
 }
 
-// shareTag is field 1 with a length, as protobuf writes it.
-const shareTag = 1<<3 | 2
+// Fields 1 and 2 with a length, as protobuf writes them.
+const (
+	shareTag  = 1<<3 | 2
+	beaconTag = 2<<3 | 2
+)

@@ -46,7 +46,7 @@ func (x *network) reseal(m *Member, c *wire.Contribution, to uint32, plain []byt
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	ct, err := s.Seal(aad(c.Commitments), plain)
+	ct, err := s.Seal(aad(c), plain)
 	if err != nil {
 		x.t.Fatal(err)
 	}
@@ -57,15 +57,21 @@ func (x *network) reseal(m *Member, c *wire.Contribution, to uint32, plain []byt
 	}
 }
 
-// plain is what the liar should have sealed.
-func plain(m *Member, to uint32) []byte {
-	var out []byte
-	for i, b := range held(m.sets, m.me()) {
-		if b.Holds(int(to)) {
-			out = appendShare(out, m.own[i*keytree.Size:(i+1)*keytree.Size])
-		}
+// plain is what the liar should have sealed, and did before it changed its mind.
+func (x *network) plain(m *Member, to uint32) []byte {
+	key, err := oneTimeKey(x.seeds[to][m.me()])
+	if err != nil {
+		x.t.Fatal(err)
 	}
-	return out
+	values, err := open(m.round, m.sets, m.said, to, key)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	var out []byte
+	for ; len(values) > keytree.Size; values = values[keytree.Size:] {
+		out = appendShare(out, shareTag, values[:keytree.Size])
+	}
+	return appendShare(out, beaconTag, values)
 }
 
 // A liar of every kind is excluded by name and fault; the rest finish, agree, and hold nothing of what it said.
@@ -82,7 +88,7 @@ func TestLiarsAreExcludedAndTheRestFinish(t *testing.T) {
 			}
 			for to := range uint32(4) {
 				if to != liar {
-					x.reseal(m, c, to, plain(m, to))
+					x.reseal(m, c, to, x.plain(m, to))
 				}
 			}
 		}, wire.MEMBER_FAULT_BAD_CONTRIBUTION, 1},
@@ -93,21 +99,21 @@ func TestLiarsAreExcludedAndTheRestFinish(t *testing.T) {
 		}, wire.MEMBER_FAULT_BAD_CONTRIBUTION, 1},
 		"garbage to one": {func(_ *network, _ *Member, c *wire.Contribution) { clear(c.Shares[2].Ciphertext) }, wire.MEMBER_FAULT_BAD_CONTRIBUTION, 1},
 		"one value wrong to one": {func(x *network, m *Member, c *wire.Contribution) {
-			p := plain(m, victim)
+			p := x.plain(m, victim)
 			p[5] ^= 1
 			x.reseal(m, c, victim, p)
 		}, wire.MEMBER_FAULT_BAD_CONTRIBUTION, 1},
 		"two values in each other's place": {func(x *network, m *Member, c *wire.Contribution) {
-			p := plain(m, victim)
+			p := x.plain(m, victim)
 			x.reseal(m, c, victim, append(bytes.Clone(p[shareSize:]), p[:shareSize]...))
 		}, wire.MEMBER_FAULT_BAD_CONTRIBUTION, 1},
 		"not the encoding of values": {func(x *network, m *Member, c *wire.Contribution) {
-			p := plain(m, victim)
+			p := x.plain(m, victim)
 			p[0]++
 			x.reseal(m, c, victim, p)
 		}, wire.MEMBER_FAULT_BAD_CONTRIBUTION, 1},
 		"values of other sizes, as long together": {func(x *network, m *Member, c *wire.Contribution) {
-			p := plain(m, victim)
+			p := x.plain(m, victim)
 			p[1]++
 			x.reseal(m, c, victim, p)
 		}, wire.MEMBER_FAULT_BAD_CONTRIBUTION, 1},
@@ -125,7 +131,7 @@ func TestLiarsAreExcludedAndTheRestFinish(t *testing.T) {
 		}, wire.MEMBER_FAULT_SILENT, 0},
 		"nothing for one": {func(_ *network, _ *Member, c *wire.Contribution) { c.Shares = c.Shares[:2] }, wire.MEMBER_FAULT_SILENT, 0},
 		"one value less": {func(x *network, m *Member, c *wire.Contribution) {
-			x.reseal(m, c, victim, plain(m, victim)[shareSize:])
+			x.reseal(m, c, victim, x.plain(m, victim)[shareSize:])
 		}, wire.MEMBER_FAULT_SILENT, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -290,7 +296,7 @@ func (x *network) adversary(coalition dprf.Set) map[string]bool {
 				if err != nil {
 					continue
 				}
-				if p, err := r.Open(aad(c.Commitments), o.Ciphertext); err == nil {
+				if p, err := r.Open(aad(c), o.Ciphertext); err == nil {
 					for ; len(p) >= shareSize; p = p[shareSize:] {
 						known[string(p[2:shareSize])] = true
 					}

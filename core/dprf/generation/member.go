@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/phala-go/phala/core/beacon"
 	"github.com/phala-go/phala/core/dprf"
 	"github.com/phala-go/phala/core/keytree"
 	"github.com/phala-go/phala/core/wire"
@@ -33,6 +34,7 @@ type Member struct {
 	joinHash []byte
 	seeds    [][]byte // private halves of the one-time keys by who seals to them; wiped once opened
 	own      []byte   // contributions, 32 bytes for each key that the member will hold, ascending
+	dealt    []byte   // its own value of its own polynomial for the beacon
 	said     *wire.Contribution
 	received []*opened // by contributor; nil until opened
 }
@@ -40,7 +42,7 @@ type Member struct {
 // opened is what another member's contribution came to: its values, or a complaint.
 type opened struct {
 	hash      []byte // of the contribution
-	values    []byte // 32 bytes for each common set, ascending
+	values    []byte // 32 bytes for each common set, ascending, and 32 for the beacon
 	complaint *wire.Complaint
 }
 
@@ -126,7 +128,8 @@ func (m *Member) Wipe() {
 		}
 	}
 	clear(m.own)
-	m.seeds, m.received, m.own, m.said, m.join, m.joinHash, m.identity = nil, nil, nil, nil, nil, nil, nil
+	clear(m.dealt)
+	m.seeds, m.received, m.own, m.dealt, m.said, m.join, m.joinHash, m.identity = nil, nil, nil, nil, nil, nil, nil, nil
 }
 
 // Keys gives the keys that the member holds in the epoch that g has begun, k_B for each B that it is outside of: XOR of what all
@@ -166,6 +169,29 @@ func (m *Member) Keys(g *wire.Generation) (map[dprf.Set]*keytree.Secret, error) 
 	}
 	m.Wipe()
 	return keys, nil
+}
+
+// Beacon gives the member's share of the beacon's key in the epoch that g has begun: the sum of what all members dealt it that are
+// not excluded. It is to be called before Keys, which erases.
+func (m *Member) Beacon(g *wire.Generation) (*beacon.Share, error) {
+	if err := m.takesPart(g, wire.GENERATION_PHASE_DONE); err != nil {
+		return nil, fmt.Errorf("computing the beacon's share: %w", err)
+	}
+	var dealt [][]byte
+	for i, from := range g.Members {
+		if from.Fault != wire.MEMBER_FAULT_NONE {
+			continue
+		}
+		values, err := m.from(uint32(i), from)
+		if err != nil {
+			return nil, fmt.Errorf("computing the beacon's share: %w", err)
+		}
+		if i == m.cfg.Me {
+			values = m.dealt
+		}
+		dealt = append(dealt, values[len(values)-beacon.ShareSize:])
+	}
+	return beacon.NewShare(m.cfg.Me, dealt)
 }
 
 // from gives what member i contributed to the keys that both hold.

@@ -8,13 +8,15 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/phala-go/phala/core/beacon"
 	"github.com/phala-go/phala/core/keytree"
 	"github.com/phala-go/phala/core/seal"
 	"github.com/phala-go/phala/core/wire"
 )
 
 // Contribute draws the member's contributions, commits to them and seals them to each other member that joined, by index in
-// joins. It does so once: asked again, it gives the same. Rand is read for 32 bytes a key; crypto/hpke draws for itself.
+// joins. It does so once: asked again, it gives the same. Rand is read for 32 bytes a key and 64 for each coefficient of the
+// beacon's polynomial; crypto/hpke draws for itself.
 func (m *Member) Contribute(g *wire.Generation, joins map[uint32]*wire.GenerationJoin, rand io.Reader) (*wire.Contribution, error) {
 	if err := m.takesPart(g, wire.GENERATION_PHASE_CONTRIBUTE); err != nil {
 		return nil, fmt.Errorf("contributing: %w", err)
@@ -37,11 +39,18 @@ func (m *Member) Contribute(g *wire.Generation, joins map[uint32]*wire.Generatio
 		h := m.round.commitment(b, m.me(), own[i*keytree.Size:(i+1)*keytree.Size])
 		c.Commitments = append(c.Commitments, h[:])
 	}
+	commitments, dealt, err := beacon.Deal(m.cfg.N, int(m.cfg.Threshold), rand)
+	if err != nil {
+		clear(own)
+		return nil, fmt.Errorf("contributing: %w", err)
+	}
+	c.Beacon = commitments
 	for i, o := range g.Members {
 		if i == m.cfg.Me || !joined(o) {
 			continue
 		}
-		s, err := m.seal(c, own, uint32(i), joins[uint32(i)].OneTimeKeys[m.me()])
+		s, err := m.seal(c, own, dealt[i], uint32(i), joins[uint32(i)].OneTimeKeys[m.me()])
+		clear(dealt[i])
 		if err != nil {
 			clear(own)
 			return nil, fmt.Errorf("contributing to member %d: %w", i, err)
@@ -49,12 +58,12 @@ func (m *Member) Contribute(g *wire.Generation, joins map[uint32]*wire.Generatio
 		c.Shares = append(c.Shares, s)
 	}
 	c.Signature = ed25519.Sign(m.identity, ContributionBytes(m.cfg.ChainID, c))
-	m.own, m.said = own, c
+	m.own, m.dealt, m.said = own, dealt[m.me()], c
 	return c, nil
 }
 
-// seal seals what the member and another hold both.
-func (m *Member) seal(c *wire.Contribution, own []byte, to uint32, key []byte) (*wire.SealedShares, error) {
+// seal seals what the member and another hold both, and the other's value for the beacon.
+func (m *Member) seal(c *wire.Contribution, own, dealt []byte, to uint32, key []byte) (*wire.SealedShares, error) {
 	pk, err := seal.PublicKey(key)
 	if err != nil {
 		return nil, err
@@ -63,14 +72,15 @@ func (m *Member) seal(c *wire.Contribution, own []byte, to uint32, key []byte) (
 	if err != nil {
 		return nil, fmt.Errorf("sealing shares: %w", err)
 	}
-	plain := make([]byte, 0, len(held(m.sets, m.me(), to))*shareSize)
+	plain := make([]byte, 0, (len(held(m.sets, m.me(), to))+1)*shareSize)
 	for i, b := range held(m.sets, m.me()) {
 		if b.Holds(int(to)) {
-			plain = appendShare(plain, own[i*keytree.Size:(i+1)*keytree.Size])
+			plain = appendShare(plain, shareTag, own[i*keytree.Size:(i+1)*keytree.Size])
 		}
 	}
+	plain = appendShare(plain, beaconTag, dealt)
 	defer clear(plain)
-	ct, err := s.Seal(aad(c.Commitments), plain)
+	ct, err := s.Seal(aad(c), plain)
 	if err != nil {
 		return nil, fmt.Errorf("sealing shares: %w", err)
 	}

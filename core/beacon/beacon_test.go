@@ -249,3 +249,15 @@ func BenchmarkVerify(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkCheckShare(b *testing.B) {
+	commitments, shares, err := Deal(16, 11, rand.Reader)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if err := CheckShare(commitments, 3, shares[3]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

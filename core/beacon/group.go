@@ -1,7 +1,9 @@
 package beacon
 
 import (
+	"errors"
 	"fmt"
+	"math/bits"
 
 	"go.dedis.ch/kyber/v4"
 	"go.dedis.ch/kyber/v4/pairing/bls12381/circl"
@@ -11,7 +13,7 @@ import (
 // Group is what everybody knows of an epoch's beacon: enough to check parts, to put them together, and to check the whole.
 // It is not safe for concurrent use.
 type Group struct {
-	poly   *share.PubPoly
+	points polynomial
 	n      int
 	public []byte
 	shares map[int]kyber.Point // public halves of the members' shares, as they are needed
@@ -19,24 +21,28 @@ type Group struct {
 
 // Sum adds the commitments of all dealers that count: those of the group.
 func Sum(dealers [][][]byte) ([][]byte, error) {
-	var sum *share.PubPoly
+	var sum polynomial
 	for i, d := range dealers {
-		p, err := polynomial(d)
+		p, err := readPolynomial(d)
 		if err != nil {
 			return nil, fmt.Errorf("reading dealer %d: %w", i, err)
 		}
-		if sum == nil {
+		switch {
+		case sum == nil:
 			sum = p
-		} else if sum, err = sum.Add(p); err != nil {
-			return nil, fmt.Errorf("adding dealer %d: %w", i, err)
+		case len(p) != len(sum):
+			return nil, fmt.Errorf("adding dealer %d: %d commitments, the others have %d", i, len(p), len(sum))
+		default:
+			for k := range sum {
+				sum[k].Add(sum[k], p[k])
+			}
 		}
 	}
 	if sum == nil {
-		return nil, fmt.Errorf("no dealer is left")
+		return nil, errors.New("adding up a beacon: no dealer is left")
 	}
-	_, points := sum.Info()
-	out := make([][]byte, len(points))
-	for i, p := range points {
+	out := make([][]byte, len(sum))
+	for i, p := range sum {
 		b, err := p.MarshalBinary()
 		if err != nil {
 			return nil, fmt.Errorf("writing a commitment: %w", err)
@@ -51,18 +57,18 @@ func NewGroup(commitments [][]byte, n int) (*Group, error) {
 	if err := size(n, len(commitments)); err != nil {
 		return nil, err
 	}
-	p, err := polynomial(commitments)
+	p, err := readPolynomial(commitments)
 	if err != nil {
 		return nil, err
 	}
-	return &Group{poly: p, n: n, public: commitments[0], shares: map[int]kyber.Point{}}, nil
+	return &Group{points: p, n: n, public: commitments[0], shares: map[int]kyber.Point{}}, nil
 }
 
 // PublicKey is what Verify takes.
 func (g *Group) PublicKey() []byte { return g.public }
 
 // Threshold is how many parts make a signature.
-func (g *Group) Threshold() int { return int(g.poly.Threshold()) }
+func (g *Group) Threshold() int { return len(g.points) }
 
 // VerifyPart checks a member's part of a height's signature.
 func (g *Group) VerifyPart(chainID string, epoch, height uint64, index int, part []byte) error {
@@ -71,7 +77,7 @@ func (g *Group) VerifyPart(chainID string, epoch, height uint64, index int, part
 	}
 	key := g.shares[index]
 	if key == nil {
-		key = g.poly.Eval(uint32(index)).V
+		key = g.points.at(index)
 		g.shares[index] = key
 	}
 	if err := verify(key, Message(chainID, epoch, height), part); err != nil {
@@ -107,13 +113,33 @@ func (g *Group) Combine(parts map[int][]byte) ([]byte, error) {
 	return whole.MarshalBinary()
 }
 
-// polynomial reads commitments to the coefficients of a polynomial.
-func polynomial(commitments [][]byte) (*share.PubPoly, error) {
+// polynomial is the commitments to the coefficients of one, from the constant on.
+type polynomial []kyber.Point
+
+// at is the commitment to the value of a member, at 1 + index. All of it is public, and the factor is small: doubling and adding is
+// several times quicker than a multiplication that tells nothing.
+func (p polynomial) at(index int) kyber.Point {
+	x := uint(index) + 1
+	sum := p[len(p)-1].Clone()
+	for k := len(p) - 2; k >= 0; k-- {
+		one := sum.Clone()
+		for bit := bits.Len(x) - 2; bit >= 0; bit-- {
+			sum.Add(sum, sum)
+			if x>>bit&1 == 1 {
+				sum.Add(sum, one)
+			}
+		}
+		sum.Add(sum, p[k])
+	}
+	return sum
+}
+
+func readPolynomial(commitments [][]byte) (polynomial, error) {
 	if err := size(MaxN, len(commitments)); err != nil {
 		return nil, err
 	}
 	g2 := circl.NewSuiteBLS12381().G2()
-	points := make([]kyber.Point, len(commitments))
+	points := make(polynomial, len(commitments))
 	for i, c := range commitments {
 		p, err := point(g2, c)
 		if err != nil {
@@ -121,5 +147,5 @@ func polynomial(commitments [][]byte) (*share.PubPoly, error) {
 		}
 		points[i] = p
 	}
-	return share.NewPubPoly(g2, g2.Point().Base(), points), nil
+	return points, nil
 }

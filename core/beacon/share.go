@@ -73,7 +73,10 @@ func Deal(n, t int, rand io.Reader) (commitments, shares [][]byte, err error) {
 
 // CheckShare says whether a value that a member was dealt is the one that its dealer is committed to.
 func CheckShare(commitments [][]byte, index int, value []byte) error {
-	poly, err := polynomial(commitments)
+	if index < 0 || index >= MaxN {
+		return fmt.Errorf("checking the share of member %d: want one below %d", index, MaxN)
+	}
+	poly, err := readPolynomial(commitments)
 	if err != nil {
 		return err
 	}
@@ -81,7 +84,8 @@ func CheckShare(commitments [][]byte, index int, value []byte) error {
 	if err != nil {
 		return err
 	}
-	if !poly.Check(&share.PriShare{I: uint32(index), V: v}) {
+	defer v.Zero()
+	if !circl.NewSuiteBLS12381().G2().Point().Mul(v, nil).Equal(poly.at(index)) {
 		return fmt.Errorf("the share of member %d is not the one that its dealer is committed to", index)
 	}
 	return nil

@@ -161,7 +161,7 @@ func (c *Client) waitBatch(ctx context.Context, cluster, number uint64) (*wire.C
 // Answer is a contract's answer to a query, with the state it was given on.
 type Answer struct {
 	*wire.QueryReply
-	Gateway string
+	Gateway string // its URL; empty if the caller has named it
 }
 
 // Query asks a contract. The answer is of a state at least as new as the newest header at the time of asking, and that
@@ -202,14 +202,36 @@ func passing(code string) bool {
 	return slices.Contains([]string{"not-serving", "stale", "height-not-reached", "unavailable", "unknown-cluster", "not-final", "enclave-down", "unreachable", "timeout", "internal", "malformed", "unknown-item", "wrong-epoch"}, code)
 }
 
+// QueryThrough asks a contract through a gateway of the caller's choice, as an attested channel is one; once, and with all the
+// checks of Query.
+func (c *Client) QueryThrough(ctx context.Context, g Gateway, cluster uint64, contract string, msg []byte, p *wire.Permit) (*Answer, error) {
+	addr, err := contractBytes(contract)
+	if err != nil {
+		return nil, err
+	}
+	v, err := c.Cluster(ctx, cluster)
+	if err != nil {
+		return nil, err
+	}
+	return c.ask(ctx, g, v, &wire.QueryRequest{Contract: addr, Msg: msg, MinHeight: v.Height, Permit: p})
+}
+
 func (c *Client) queryFrom(ctx context.Context, url string, v *View, req *wire.QueryRequest) (*Answer, error) {
+	a, err := c.ask(ctx, newGateway(url), v, req)
+	if a != nil {
+		a.Gateway = url
+	}
+	return a, err
+}
+
+func (c *Client) ask(ctx context.Context, g Gateway, v *View, req *wire.QueryRequest) (*Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, 8*time.Second) // a contract may run for 5 s before it is stopped
 	defer cancel()
 	env, key, err := c.sealTo(v, "phala/query/v1", nil, req)
 	if err != nil {
 		return nil, err
 	}
-	res, err := newGateway(url).Query(ctx, &wire.QueryCallRequest{Cluster: v.Cluster.Id, Envelope: env})
+	res, err := g.Query(ctx, &wire.QueryCallRequest{Cluster: v.Cluster.Id, Envelope: env})
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +246,7 @@ func (c *Client) queryFrom(ctx context.Context, url string, v *View, req *wire.Q
 	if r.Failure != nil {
 		return nil, &Failure{r.Failure}
 	}
-	return &Answer{&r, url}, c.checkAnswer(ctx, v, req, &r)
+	return &Answer{QueryReply: &r}, c.checkAnswer(ctx, v, req, &r)
 }
 
 // checkAnswer binds an answer to the chain (P5).

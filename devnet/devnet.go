@@ -50,6 +50,7 @@ type Network struct {
 	GRPC       string    `json:"grpc"`
 	Genesis    string    `json:"genesis"`
 	Gateways   []string  `json:"gateways"` // of the executors, in the order of the cluster's members
+	Channels   []string  `json:"channels"` // host:port of their attested channels, in the same order
 	Cluster    uint64    `json:"cluster"`
 	Accounts   []Account `json:"accounts"`
 	Ports      Ports     `json:"ports"`
@@ -130,6 +131,9 @@ func Start(ctx context.Context, cfg Config) (_ *Network, err error) {
 	n.RPC, n.REST, n.GRPC = "http://"+local(n.Ports.RPC), "http://"+local(n.Ports.REST), local(n.Ports.GRPC)
 	for _, p := range n.Ports.Executors[:cfg.Members] {
 		n.Gateways = append(n.Gateways, "http://"+local(p))
+	}
+	for _, p := range n.Ports.Channels[:cfg.Members] {
+		n.Channels = append(n.Channels, local(p))
 	}
 	n.Genesis = filepath.Join(cfg.Home, "chain", "config", "genesis.json")
 	cfg.Progress("writing the genesis")
@@ -242,8 +246,14 @@ func (n *Network) startEnclave(i int) error {
 	} else if p, ok := n.cfg.Pruntimes[i-1]; ok {
 		bin = p
 	}
-	return n.run("pruntime-"+op.Name, bin, []string{"GOGC=50"}, "--home", filepath.Join(n.Home, op.Name, "enclave"), "--genesis", n.Genesis,
-		"--role", role, "--tee", "simulated", "--listen", n.socket(op.Name))
+	args := []string{
+		"--home", filepath.Join(n.Home, op.Name, "enclave"), "--genesis", n.Genesis,
+		"--role", role, "--tee", "simulated", "--listen", n.socket(op.Name),
+	}
+	if i > 0 {
+		args = append(args, "--channel", n.channelSocket(op.Name))
+	}
+	return n.run("pruntime-"+op.Name, bin, []string{"GOGC=50"}, args...)
 }
 
 // startOffchaind starts operator i's offchaind.
@@ -261,6 +271,9 @@ func (n *Network) startOffchaind(i int) error {
 		"--home", filepath.Join(dir, "offchain"), "--rpc", rpc, "--enclave", n.socket(op.Name), "--listen", local(port),
 		"--operator-key", filepath.Join(dir, "operator.key"), "--slot", "0",
 	}
+	if i > 0 {
+		args = append(args, "--channel-listen", local(n.Ports.Channels[i-1]), "--enclave-channel", n.channelSocket(op.Name))
+	}
 	if i > 0 && i <= len(n.cfg.Endpoints) {
 		args = append(args, "--endpoint", n.cfg.Endpoints[i-1])
 	}
@@ -277,6 +290,10 @@ func (n *Network) program(name string) string { return filepath.Join(n.cfg.Bin, 
 // socket is a path short enough for a Unix socket whatever the home is called.
 func (n *Network) socket(name string) string {
 	return filepath.Join(n.socketDir(), name+".sock")
+}
+
+func (n *Network) channelSocket(name string) string {
+	return filepath.Join(n.socketDir(), name+".tls.sock")
 }
 
 // run starts a program and watches it.

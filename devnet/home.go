@@ -61,7 +61,7 @@ const maxSocket = 100
 
 func (n *Network) socketDir() string {
 	dir := filepath.Join(n.Home, "run")
-	if len(dir)+len("/executor99.sock") <= maxSocket {
+	if len(dir)+len("/executor99.tls.sock") <= maxSocket {
 		return dir
 	}
 	sum := sha256.Sum256([]byte(n.Home))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strconv"
 	"syscall"
 )
@@ -18,22 +19,23 @@ type Ports struct {
 	P2P        int   `json:"p2p"`
 	Gatekeeper int   `json:"gatekeeper"`
 	Executors  []int `json:"executors"`
+	Channels   []int `json:"channels"` // attested channels of the executors
 }
 
 func (p Ports) list() []int {
-	return append([]int{p.RPC, p.REST, p.GRPC, p.P2P, p.Gatekeeper}, p.Executors...)
+	return slices.Concat([]int{p.RPC, p.REST, p.GRPC, p.P2P, p.Gatekeeper}, p.Executors, p.Channels)
 }
 
 // PortsAt gives the ports from base on, in the order of docs/protocol.md; 0: the usual ones.
 func PortsAt(base, executors int) Ports {
 	p := Ports{RPC: 26657, REST: 1317, GRPC: 9090, P2P: 26656, Gatekeeper: 8640}
-	first := 8641
+	first, channels := 8641, 8741
 	if base != 0 {
 		p = Ports{RPC: base, REST: base + 1, GRPC: base + 2, P2P: base + 3, Gatekeeper: base + 4}
-		first = base + 5
+		first, channels = base+5, base+5+executors
 	}
 	for i := range executors {
-		p.Executors = append(p.Executors, first+i)
+		p.Executors, p.Channels = append(p.Executors, first+i), append(p.Channels, channels+i)
 	}
 	return p
 }
@@ -47,7 +49,7 @@ func FreeBase(executors int) (int, error) {
 			return base, nil
 		}
 	}
-	return 0, fmt.Errorf("no %d free ports in a row on 127.0.0.1", 5+executors)
+	return 0, fmt.Errorf("no %d free ports in a row on 127.0.0.1", 5+2*executors)
 }
 
 // StartFree is Start on ports that are free, whatever cfg.PortBase says. with, unless nil, is told the ports first and may change

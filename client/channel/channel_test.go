@@ -149,10 +149,13 @@ func (w *world) refused(address string, o Options) string {
 	w.t.Helper()
 	c, err := Dial(context.Background(), address, o)
 	var r *Refused
+	var s *Silent
 	switch {
 	case err == nil:
 		c.Close()
 		return "accepted"
+	case errors.As(err, &s):
+		return err.Error() + "; " + s.Next
 	case !errors.As(err, &r):
 		return err.Error()
 	}

@@ -52,15 +52,15 @@ func (r *Refused) Error() string {
 	return fmt.Sprintf("the channel at %s is refused: %s", r.Address, strings.Join(all, ". "))
 }
 
-// Silent is the error for an other end that showed no certificate.
+// Silent is the error for an other end that showed no certificate; Next is what to do about it.
 type Silent struct {
 	Address, Why, Next string
 	err                error
 }
 
-// Error says what to do next.
+// Error says what happened instead.
 func (s *Silent) Error() string {
-	return fmt.Sprintf("the channel at %s showed no evidence: %s; %s", s.Address, s.Why, s.Next)
+	return fmt.Sprintf("the channel at %s showed no evidence: %s", s.Address, s.Why)
 }
 
 // Unwrap is the cause.
@@ -126,6 +126,7 @@ func (j *judge) verify(ctx context.Context, st tls.ConnectionState) error {
 	}
 	id := cert.Evidence.GetIdentity()
 	if want := j.opts.Worker; want != nil && !want.Is(id.GetWorker()) {
+		j.verdict.Certificate = cert
 		return j.refuse(claims.Reason{Code: "other-worker", Field: "worker", Got: id.GetWorker().Name(), Want: want.Name(),
 			Advice: "this is the channel of another worker: take the address from the operator of the one you mean"})
 	}
@@ -141,7 +142,7 @@ func (j *judge) verify(ctx context.Context, st tls.ConnectionState) error {
 }
 
 func (j *judge) refuse(reasons ...claims.Reason) error {
-	r := &Refused{Address: j.address}
+	r := &Refused{j.address, j.verdict}
 	r.Reasons = reasons
 	return r
 }

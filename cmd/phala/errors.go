@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/phala-go/phala/client"
+	"github.com/phala-go/phala/client/channel"
 	"github.com/phala-go/phala/client/keys"
 	"github.com/phala-go/phala/client/node"
 	"github.com/phala-go/phala/cmd/phala/internal/attest"
@@ -90,6 +91,7 @@ func classify(err error) (code string, exit int, next string) {
 	var died *devnet.Died
 	var refused *attest.Refused
 	var unknown *evidencefile.Unknown
+	var silent *channel.Silent
 	switch {
 	case errors.As(err, &u):
 		return "usage", exitUsage, "phala help shows the commands, phala help COMMAND its flags"
@@ -103,6 +105,8 @@ func classify(err error) (code string, exit int, next string) {
 		return "tx-failed", exitTxFailed, "the chain says why above; the same transaction would fail again"
 	case errors.As(err, &refused):
 		return "evidence-refused", exitDenied, "each reason says what to do; phala attest status FILE says what is short"
+	case errors.As(err, &silent):
+		return "no-channel", exitNetwork, silent.Next
 	case errors.As(err, &unknown):
 		return "not-evidence", exitError, "name a quote, report, document or log as the machine gave it, or a recorded case in JSON"
 	case errors.Is(err, attest.ErrAbsent):

@@ -89,6 +89,7 @@ func TestAuction(t *testing.T) {
 	t.Logf("dev/ready %d ms", time.Duration(n.Ready).Milliseconds())
 
 	t.Run("command line", func(t *testing.T) { commandLine(t, bin, n, module) })
+	t.Run("attested channels", func(t *testing.T) { attestedChannels(ctx, t, bin, n) })
 	t.Run("refusals of a start", func(t *testing.T) { startRefused(ctx, t, bin, n) })
 
 	headings := 0

@@ -15,16 +15,15 @@ import (
 
 // fromChain reads a worker's evidence by proof, and what collateral it names by hash.
 func fromChain(ctx context.Context, e Env, worker string, l *loaded) error {
-	operator, digits, ok := strings.Cut(worker, "/")
-	slot, err := strconv.ParseUint(digits, 10, 32)
-	if !ok || err != nil || operator == "" {
-		return e.Usage("--worker %q: want OPERATOR/SLOT, as in pha1…/0", worker)
+	ref, err := workerRef(e, worker)
+	if err != nil {
+		return err
 	}
 	c, err := e.Node(ctx)
 	if err != nil {
 		return err
 	}
-	w, err := c.Evidence(ctx, &wire.WorkerRef{Operator: operator, Slot: uint32(slot)})
+	w, err := c.Evidence(ctx, ref)
 	if err != nil {
 		return fmt.Errorf("reading the evidence of %s: %w", worker, err)
 	}
@@ -34,6 +33,16 @@ func fromChain(ctx context.Context, e Env, worker string, l *loaded) error {
 	l.name = worker
 	l.File = &evidencefile.File{Format: "worker's evidence on the chain", Evidence: w.Evidence, Worker: w}
 	return kept(ctx, c, l)
+}
+
+// workerRef reads OPERATOR/SLOT.
+func workerRef(e Env, worker string) (*wire.WorkerRef, error) {
+	operator, digits, ok := strings.Cut(worker, "/")
+	slot, err := strconv.ParseUint(digits, 10, 32)
+	if !ok || err != nil || operator == "" {
+		return nil, e.Usage("--worker %q: want OPERATOR/SLOT, as in pha1…/0", worker)
+	}
+	return &wire.WorkerRef{Operator: operator, Slot: uint32(slot)}, nil
 }
 
 // kept lets the verifier look collateral up in the chain's store; it compares the hash itself, so that no proof is needed.

@@ -22,6 +22,7 @@ import (
 type source struct {
 	at, log, worker string
 	collateral      []string
+	channel         string // of verify alone
 }
 
 func (s *source) flags(c *cobra.Command) {

@@ -19,8 +19,11 @@ func verifyCmd(e Env) *cobra.Command {
 		Use: "verify FILE", Short: "Judge evidence: exit code 0 if it is accepted, 7 if it is refused", Args: cobra.MaximumNArgs(1),
 		Long: `Judges evidence by its maker's word (signatures, certificates, revocation lists, dates) and a policy: the chain's (--chain), that of a
 file (--policy), or by default: confidence levels 1 to 5, no debug, nothing simulated or revoked. Warnings are told, and refused only
-by a policy that does not name them.`,
+by a policy that does not name them. With --channel it dials an enclave and judges whom it talks to by the chain's policy and registration.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if s.channel != "" {
+				return s.verifyChannel(cmd, e, args, &r, measurement)
+			}
 			l, err := s.load(cmd.Context(), e, args)
 			if err != nil {
 				return err
@@ -51,6 +54,7 @@ by a policy that does not name them.`,
 	s.flags(cmd)
 	r.flags(cmd)
 	f := cmd.Flags()
+	f.StringVar(&s.channel, "channel", "", "host:port of an enclave's attested channel: who is there (with --worker: who must be there)")
 	f.StringVar(&measurement, "measurement", "", "the measurement that the program must have, in hexadecimal")
 	f.StringVar(&reportData, "report-data", "", "what the evidence must carry, in hexadecimal; zeros may follow it")
 	f.StringVar(&nonce, "nonce", "", "the nonce that it must answer, in hexadecimal: Nitro has a field for it, elsewhere it is the report data")

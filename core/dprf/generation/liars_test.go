@@ -262,14 +262,21 @@ func TestACrashAtEachStep(t *testing.T) {
 // theirs, or with one that somebody's complaint has shown to all.
 func (x *network) adversary(coalition dprf.Set) map[string]bool {
 	known := map[string]bool{}
-	var seeds [][]byte
+	var keys []hpke.PrivateKey
+	learn := func(seed []byte) {
+		key, err := oneTimeKey(seed)
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		keys = append(keys, key)
+	}
 	for i := range x.members {
 		if coalition.Holds(i) {
 			continue
 		}
 		for _, s := range x.seeds[i] {
 			if s != nil {
-				seeds = append(seeds, s)
+				learn(s)
 			}
 		}
 		for v := x.drawn[i]; len(v) > 0; v = v[keytree.Size:] {
@@ -278,7 +285,7 @@ func (x *network) adversary(coalition dprf.Set) map[string]bool {
 	}
 	for _, s := range x.record {
 		if k, ok := s.(*wire.Complaint); ok && len(k.OneTimeKey) == SeedSize {
-			seeds = append(seeds, k.OneTimeKey)
+			learn(k.OneTimeKey)
 		}
 	}
 	for _, s := range x.record {
@@ -287,11 +294,7 @@ func (x *network) adversary(coalition dprf.Set) map[string]bool {
 			continue
 		}
 		for _, o := range c.Shares {
-			for _, seed := range seeds {
-				key, err := oneTimeKey(seed)
-				if err != nil {
-					x.t.Fatal(err)
-				}
+			for _, key := range keys {
 				r, err := hpke.NewRecipient(o.Enc, key, hpke.HKDFSHA256(), hpke.AES256GCM(), round{chainID, 1, 1}.info(c.Member, o.To))
 				if err != nil {
 					continue
@@ -316,7 +319,7 @@ func TestP06_OneLessThanThresholdLearnsNothingOfTheLastKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, coalition := range coalitions {
+		for c, coalition := range coalitions {
 			liar := 0
 			for coalition.Holds(liar) {
 				liar++
@@ -325,7 +328,10 @@ func TestP06_OneLessThanThresholdLearnsNothingOfTheLastKey(t *testing.T) {
 			for !coalition.Holds(honest) {
 				honest++
 			}
-			for _, kind := range []string{"honest to the end", "a bad contribution", "a false complaint"} {
+			for i, kind := range []string{"honest to the end", "a bad contribution", "a false complaint"} {
+				if n > 4 && i != c%3 {
+					continue // one kind a coalition is enough
+				}
 				t.Run(fmt.Sprintf("%d of %d, coalition %b, %s", k, n, coalition, kind), func(t *testing.T) {
 					x := newNetwork(t, n, k, kind)
 					want := "-"

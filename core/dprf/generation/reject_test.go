@@ -145,7 +145,7 @@ func TestContributionsThatDoNotCount(t *testing.T) {
 		"out of order":            {func(_ *network, c *C) { slices.Reverse(c.Shares) }, "nothing at place 0", true},
 		"something for itself":    {func(_ *network, c *C) { c.Shares[1].To = 1 }, "nothing at place 1", true},
 		"a short encapsulation":   {func(_ *network, c *C) { c.Shares[0].Enc = c.Shares[0].Enc[1:] }, "1119", true},
-		"a long ciphertext":       {func(_ *network, c *C) { c.Shares[0].Ciphertext = append(c.Shares[0].Ciphertext, 0) }, "and 85 bytes", true},
+		"a long ciphertext":       {func(_ *network, c *C) { c.Shares[0].Ciphertext = append(c.Shares[0].Ciphertext, 0) }, "and 119 bytes", true},
 		"for one who is not here": {func(x *network, _ *C) { x.view.Generation.Members[2].JoinHash = nil }, "nothing at place 1", true},
 	})
 }

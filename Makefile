@@ -18,7 +18,7 @@ CHAINLD  := $(LDFLAGS) -X $(SDKVER).Name=phala -X $(SDKVER).AppName=phalad -X $(
 PROGRAMS := phalad pruntime offchaind phala
 
 # Modules inside the workspace besides the root, and those outside it (GOWORK=off).
-INSIDE   := sdk/contract $(patsubst %/go.mod,%,$(wildcard examples/*/contract/go.mod))
+INSIDE   := sdk/contract tools/image $(patsubst %/go.mod,%,$(wildcard examples/*/contract/go.mod))
 OUTSIDE  := test/attestpeers test/cw20 test/cosmwasm test/sidebyside
 
 # Packages that do not link the Cosmos SDK: a race build of that takes longer than it tells.
@@ -27,6 +27,8 @@ LIGHT    := ./core/... ./enclave/... ./client/... ./offchain/... ./devnet/... ./
 FUZZTIME ?= 10s
 BIDS     ?=
 B        ?=
+KERNEL   ?=
+PINS     ?=
 ROUNDS   ?= 21
 
 say = @printf '  \033[1m%-6s\033[0m %s\n' "$(1)" "$(2)"
@@ -46,6 +48,15 @@ $(PROGRAMS):
 	$(call say,build,bin/$@)
 	@mkdir -p bin
 	@$(BUILD) -ldflags '$(LINK)' -o bin/$@ ./cmd/$@
+
+# The image is for x86-64, wherever it is built; what is in it depends on the commit and on the packages that tools/image/pins.txt names.
+.PHONY: image
+image: ## the measured image and what hardware will report of it, into dist/ (KERNEL=file.deb, PINS=file: other packages)
+	$(call say,image,dist/disk.img)
+	@mkdir -p dist
+	@GOOS=linux GOARCH=amd64 $(BUILD) -ldflags '$(LDFLAGS)' -o dist/pruntime ./cmd/pruntime
+	@$(GO) run -trimpath ./tools/image -pruntime dist/pruntime -out dist -cache dist/packages -version '$(VERSION)' \
+	  $(if $(KERNEL),-kernel '$(abspath $(KERNEL))') $(if $(PINS),-pins '$(abspath $(PINS))')
 
 .PHONY: liar
 liar: ## build bin/pruntime-liar, the broken enclave of the tests
@@ -85,6 +96,11 @@ e2e: build liar ## whole networks of the real programs
 	@PHALA_BIN='$(CURDIR)/bin' $(TEST) -count=1 -p 1 -timeout 20m -v ./test/e2e/... ./test/readme ./test/badinput
 	$(call say,e2e,test/cw20)
 	@cd test/cw20 && PHALA_BIN='$(CURDIR)/bin' GOWORK=off $(GO) test -count=1 -timeout 10m -v -run TestConfidentialToken .
+
+.PHONY: test-image
+test-image: ## the measured image is built twice and booted, and its quote is checked (needs qemu-system-x86, swtpm; TPM emulated)
+	$(call say,image,test/image)
+	@PHALA_IMAGE="$${PHALA_IMAGE:-1}" $(TEST) -count=1 -timeout 15m -v ./test/image
 
 .PHONY: fresh
 fresh: proto ## fail if generated code is not what proto/ generates

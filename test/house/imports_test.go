@@ -19,7 +19,7 @@ var may = map[string][]string{
 	"examples": {"examples", "sdk", "client", "devnet", "core"},
 	"test":     {"core", "enclave", "chain", "client", "offchain", "devnet", "cmd", "sdk", "examples", "test"},
 	"bench":    {"core", "enclave", "chain", "client", "offchain", "devnet", "sdk", "test", "bench"},
-	"tools":    {},
+	"tools":    {"core"},
 	"internal": {},
 }
 

@@ -26,7 +26,7 @@ import (
 
 // world is a network of one enclave with a channel, and a client of it.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	net     *enclavetest.Net
 	door    *enclave.Door
 	vouches enclave.Runtime
@@ -34,7 +34,7 @@ type world struct {
 	change  func(*channel.Rules) // what the client believes of the chain
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, net: enclavetest.New(t, 1, 1)}
 	w.vouches = w.net.Members[0].RT.(enclave.Runtime)
@@ -409,5 +409,26 @@ func TestEnds(t *testing.T) {
 	big := &wire.QueryCallRequest{Envelope: &wire.Envelope{Ciphertext: make([]byte, channel.MaxRequest)}}
 	if _, err := w.dial().Query(context.Background(), big); err == nil || !strings.Contains(err.Error(), "at most") {
 		t.Errorf("too large: %v", err)
+	}
+}
+
+// One dial: handshake, evidence and verdict, without the chain's proofs.
+func BenchmarkDial(b *testing.B) {
+	w := newWorld(b)
+	for b.Loop() {
+		c, err := Dial(context.Background(), w.address, w.options())
+		if err != nil {
+			b.Fatal(err)
+		}
+		c.Close()
+	}
+}
+
+func BenchmarkHello(b *testing.B) {
+	c := newWorld(b).dial()
+	for b.Loop() {
+		if _, err := c.Hello(context.Background()); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

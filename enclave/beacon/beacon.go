@@ -64,8 +64,12 @@ func (s *Signer) Sign(final uint64) (out []*wire.BeaconPart, err error) {
 		if err != nil {
 			return nil, err
 		}
-		s.at(h).parts[s.cfg.Me] = part
+		at := s.at(h)
+		at.parts[s.cfg.Me] = part
 		s.newest = h
+		if err := s.combine(h, at); err != nil { // parts may have come before: whose is wrong has been dropped
+			at.value = nil
+		}
 		out = append(out, &wire.BeaconPart{Epoch: s.cfg.Epoch, Height: h, Member: uint32(s.cfg.Me), Part: part})
 	}
 	maps.DeleteFunc(s.heights, func(h uint64, _ *height) bool { return h+window <= s.newest })
@@ -135,18 +139,14 @@ func (s *Signer) Waiting() []uint64 {
 	return out
 }
 
-// Due gives the values that are this member's to send: at once where it is its turn, else when those before it have let it pass.
-func (s *Signer) Due(newest uint64) (out []*wire.Beacon) {
-	for _, h := range slices.Sorted(maps.Keys(s.heights)) {
-		at := s.heights[h]
-		if at.value == nil {
-			if err := s.combine(h, at); err != nil || at.value == nil { // parts may have come before this member's own
-				continue
-			}
-		}
-		n := uint64(s.cfg.Members)
+// Due gives the values that are this member's to send: at once where it is its turn, else when those before it have let it pass
+// and the chain is known to lack them.
+func (s *Signer) Due(newest uint64, lacks func(height uint64) bool) (out []*wire.Beacon) {
+	for _, h := range s.Waiting() {
+		at, n := s.heights[h], uint64(s.cfg.Members)
 		rank := (uint64(s.cfg.Me) + n - h%n) % n
-		if newest >= h+turn*rank && (at.sent == 0 || newest >= at.sent+turn*n) {
+		first := rank == 0 && at.sent == 0
+		if first || newest >= h+turn*rank && (at.sent == 0 || newest >= at.sent+turn*n) && lacks(h) {
 			at.sent = newest
 			out = append(out, at.value)
 		}

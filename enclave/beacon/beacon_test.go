@@ -50,6 +50,9 @@ func last(t *testing.T, s *Signer, final uint64) *wire.BeaconPart {
 	return p[len(p)-1]
 }
 
+// lacks is a chain without any value.
+func lacks(uint64) bool { return true }
+
 // One member sends each value, the next ones only if the chain goes without it.
 func TestTurns(t *testing.T) {
 	all := group(t, 4, 2)
@@ -70,7 +73,7 @@ func TestTurns(t *testing.T) {
 	var value []byte
 	for newest := uint64(13); newest <= 13+3*turn; newest++ {
 		for i, s := range all {
-			for _, b := range s.Due(newest) {
+			for _, b := range s.Due(newest, lacks) {
 				if b.Height != 13 {
 					continue
 				}
@@ -90,12 +93,19 @@ func TestTurns(t *testing.T) {
 	if !slices.Equal(sent, []int{1, 2, 3, 0}) { // 13 mod 4 is 1
 		t.Errorf("sent by %v", sent)
 	}
+	for newest := uint64(30); newest < 40; newest++ {
+		for _, s := range all {
+			if len(s.Due(newest, func(uint64) bool { return false })) != 0 {
+				t.Error("what the chain may have is sent again")
+			}
+		}
+	}
 	all[2].Known(13)
 	if slices.Contains(all[2].Waiting(), 13) || !slices.Contains(all[3].Waiting(), 13) {
 		t.Error("what the chain has is waited for, or what it lacks is not")
 	}
 	for newest := uint64(23); newest < 40; newest++ {
-		for _, b := range all[2].Due(newest) {
+		for _, b := range all[2].Due(newest, lacks) {
 			if b.Height == 13 {
 				t.Error("what the chain has is sent again")
 			}
@@ -130,11 +140,11 @@ func TestPartsBeforeTheHeader(t *testing.T) {
 	if err := all[0].Take(last(t, all[1], 11)); err != nil {
 		t.Fatal(err)
 	}
-	if len(all[0].Due(11)) != 0 {
+	if len(all[0].Due(11, lacks)) != 0 {
 		t.Error("a value of a height that was not proven")
 	}
 	sign(t, all[0], 11)
-	if got := all[0].Due(14); len(got) != 1 || got[0].Height != 11 {
+	if got := all[0].Due(14, lacks); len(got) != 1 || got[0].Height != 11 {
 		t.Errorf("%v", got)
 	}
 }

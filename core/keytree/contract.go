@@ -11,6 +11,8 @@ import (
 //	randomness key
 //	  ├ contract secret (address, input that made it)   kept in the state from then on
 //	  │   └ external key (curve, path)                   of accounts on other chains
+//	  ├ object secret                                    drawn once in a cluster, kept in the state from then on
+//	  │   └ object key (object)                           of one data set of an owner
 //	  └ random value (input, beacon)
 //	      └ of one call in it (contract, place)
 //	          └ draw 0, 1, 2, …
@@ -30,6 +32,14 @@ const (
 // the same, and nobody who lacks the randomness key can tell any of it.
 func (c *Cluster) ContractSecret(address, input [32]byte) []byte {
 	return c.Randomness.Key("phala/contract-secret/v1", address[:], input[:])
+}
+
+// ObjectSecret draws the secret of all data objects that a cluster keeps: 32 bytes for its sealed state, which outlive the epoch.
+func (c *Cluster) ObjectSecret() []byte { return c.Randomness.Key("phala/object-secret/v1") }
+
+// ObjectKey is the key of one data object, named by 32 bytes, under its cluster's object secret.
+func (s *Secret) ObjectKey(object [32]byte) *Secret {
+	return s.Derive("phala/object-key/v1", object[:])
 }
 
 // InputRandomness is the randomness of one input: HKDF(randomness key,

@@ -32,10 +32,16 @@ func TestContractVectors(t *testing.T) {
 		}
 		return hex.EncodeToString(k)
 	}
+	objects, err := NewSecret(c.ObjectSecret())
+	if err != nil {
+		t.Fatal(err)
+	}
 	random := c.InputRandomness(input, beacon)
 	call := random.CallRandomness(contract, 1)
 	for _, v := range []struct{ name, got, want string }{
 		{"contract secret", hex.EncodeToString(drawn), "3f3be5ae23df4732bbeecf7884e26b37797176fd4586856f09cb3b4b41209195"},
+		{"object secret", hex.EncodeToString(objects.b[:]), "e9b31e7f39d993aed571dea4d81733c6cddbfde732befe48b31bd36aa9b6ed72"},
+		{"object key", hex.EncodeToString(objects.ObjectKey(thirtyTwo(0xdd)).b[:]), "513f97b5517be013d4838f844230411a53c04d68af7e41822ab4b4221323efe5"},
 		{"randomness of the input", hex.EncodeToString(random.b[:]), "3b653fab94d33f1792b71c5c270cd149fb67d250f71d9e8cb4811511729cbc9a"},
 		{"randomness of the call", hex.EncodeToString(call.b[:]), "8726b9f5eccf71e0ddc73804008dc614bb93e1a46b5c9c0a47c908e882591503"},
 		{"draw 0", hex.EncodeToString(call.Draw(0)), "e43ba3d8b01fbf1bf7ee1ed6fd094bd064c8eda61f5221e74c08d7ed42677eac"},

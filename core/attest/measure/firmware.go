@@ -2,7 +2,10 @@ package measure
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 const (
@@ -13,18 +16,44 @@ const (
 	maxMemory   = 1024 // MiB that metadata may speak of in all: more would be a loop, not a firmware
 )
 
-// guid is in the order of memory: the first three fields little endian.
-type guid [16]byte
+// guid is as people write it.
+type guid string
 
 // Names in OVMF's table. Source: EDK2, OvmfPkg/ResetVector/Ia16/ResetVectorVtf0.asm.
-var (
-	guidTable    = guid{0xde, 0x82, 0xb5, 0x96, 0xb2, 0x1f, 0xf7, 0x45, 0xba, 0xea, 0xa3, 0x66, 0xc5, 0x5a, 0x08, 0x2d}
-	guidReset    = guid{0xde, 0x71, 0xf7, 0x00, 0x7e, 0x1a, 0xcb, 0x4f, 0x89, 0x0e, 0x68, 0xc7, 0x7e, 0x2f, 0xb4, 0x4e} // where SEV-ES starts further CPUs
-	guidHashes   = guid{0x1f, 0x37, 0x55, 0x72, 0x3a, 0x3b, 0x04, 0x4b, 0x92, 0x7b, 0x1d, 0xa6, 0xef, 0xa8, 0xd4, 0x54} // where SEV's hashes of the kernel lie
-	guidSEV      = guid{0x66, 0x65, 0x88, 0xdc, 0x4a, 0x98, 0x98, 0x47, 0xa7, 0x5e, 0x55, 0x85, 0xa7, 0xbf, 0x67, 0xcc} // where SEV's metadata lie
-	guidTDX      = guid{0x35, 0x65, 0x7a, 0xe4, 0x4a, 0x98, 0x98, 0x47, 0x86, 0x5e, 0x46, 0x85, 0xa7, 0xbf, 0x8e, 0xc2} // where TDX's metadata lie
-	tableFromEnd = 32                                                                                                   // bytes behind the table: the reset vector
+const (
+	guidTable  guid = "96b582de-1fb2-45f7-baea-a366c55a082d"
+	guidReset  guid = "00f771de-1a7e-4fcb-890e-68c77e2fb44e" // where SEV-ES starts further CPUs
+	guidHashes guid = "7255371f-3a3b-4b04-927b-1da6efa8d454" // where SEV's hashes of the kernel lie
+	guidSEV    guid = "dc886566-984a-4798-a75e-5585a7bf67cc" // where SEV's metadata lie
+	guidTDX    guid = "e47a6535-984a-4798-865e-4685a7bf8ec2" // where TDX's metadata lie
+
+	guidSize     = 16
+	tableFromEnd = 32 // bytes behind the table: the reset vector
 )
+
+// swap is between the order of memory, in which the first three fields are little endian, and that of writing.
+func swap(b [guidSize]byte) [guidSize]byte {
+	slices.Reverse(b[:4])
+	slices.Reverse(b[4:6])
+	slices.Reverse(b[6:8])
+	return b
+}
+
+// readGUID reads 16 bytes of memory.
+func readGUID(b []byte) guid {
+	w := swap([guidSize]byte(b))
+	return guid(fmt.Sprintf("%x-%x-%x-%x-%x", w[:4], w[4:6], w[6:8], w[8:10], w[10:]))
+}
+
+// bytes is the GUID in memory; only for the names in this package, which are well formed.
+func (g guid) bytes() []byte {
+	b, err := hex.DecodeString(strings.ReplaceAll(string(g), "-", ""))
+	if err != nil || len(b) != guidSize {
+		return make([]byte, guidSize)
+	}
+	m := swap([guidSize]byte(b))
+	return m[:]
+}
 
 // Firmware is an OVMF image whole, code and variables, as a confidential machine starts with.
 type Firmware struct {
@@ -34,14 +63,14 @@ type Firmware struct {
 
 // ReadFirmware reads the table at the end of the firmware. It keeps a reference to b.
 func ReadFirmware(b []byte) (*Firmware, error) {
-	const entry = 2 + len(guid{})
+	const entry = 2 + guidSize
 	if len(b) > maxFirmware || len(b)%pageSize != 0 || len(b) == 0 {
 		return nil, fmt.Errorf("firmware of %d bytes: want whole pages, at most %d bytes", len(b), maxFirmware)
 	}
 	f := &Firmware{bytes: b, table: map[guid][]byte{}}
 	end := len(b) - tableFromEnd
 	size := int(binary.LittleEndian.Uint16(b[end-entry:]))
-	if guid(b[end-len(guid{}):end]) != guidTable || size < entry || size > end {
+	if readGUID(b[end-guidSize:end]) != guidTable || size < entry || size > end {
 		return nil, fmt.Errorf("firmware of %d bytes has no table of GUIDs at its end: want an OVMF image", len(b))
 	}
 	for rest := b[end-size : end-entry]; len(rest) > 0; {
@@ -52,9 +81,9 @@ func ReadFirmware(b []byte) (*Firmware, error) {
 		if n < entry || n > len(rest) {
 			return nil, fmt.Errorf("firmware's table: an entry of %d bytes, %d are left", n, len(rest))
 		}
-		id := guid(rest[len(rest)-len(guid{}):])
+		id := readGUID(rest[len(rest)-guidSize:])
 		if _, twice := f.table[id]; twice {
-			return nil, fmt.Errorf("firmware's table: entry %x twice", id)
+			return nil, fmt.Errorf("firmware's table: entry %s twice", id)
 		}
 		f.table[id] = rest[len(rest)-n : len(rest)-entry]
 		rest = rest[:len(rest)-n]

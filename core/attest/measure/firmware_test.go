@@ -20,10 +20,10 @@ func built(size int, entries map[guid][]byte) []byte {
 	for id, body := range entries {
 		table = append(table, body...)
 		table = binary.LittleEndian.AppendUint16(table, uint16(len(body)+18))
-		table = append(table, id[:]...)
+		table = append(table, id.bytes()...)
 	}
 	table = binary.LittleEndian.AppendUint16(table, uint16(len(table)+18))
-	table = append(table, guidTable[:]...)
+	table = append(table, guidTable.bytes()...)
 	copy(b[size-tableFromEnd-len(table):], table)
 	return b
 }
@@ -33,6 +33,14 @@ func words(n ...uint32) (b []byte) {
 		b = binary.LittleEndian.AppendUint32(b, v)
 	}
 	return b
+}
+
+func TestGUID(t *testing.T) {
+	memory := []byte{0x33, 0x22, 0x11, 0x00, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff}
+	g := guid("00112233-4455-6677-8899-aabbccddeeff")
+	if readGUID(memory) != g || !bytes.Equal(g.bytes(), memory) {
+		t.Errorf("%s, %x", readGUID(memory), g.bytes())
+	}
 }
 
 // withSEV is a firmware of the given metadata: address, size, type.

@@ -123,11 +123,11 @@ func (f *Firmware) addSEV(d *launch, s SNP) error {
 var ErrNoKernelHashes = errors.New("the firmware has no page for the kernel's hashes, so its launch digest would not cover the image: take OVMF's build for SEV (AmdSevX64)")
 
 // Names in the table of hashes, as QEMU writes it. Source: QEMU, target/i386/sev.c; EDK2, OvmfPkg/AmdSev.
-var (
-	hashTable   = guid{0x06, 0xd6, 0x38, 0x94, 0x22, 0x4f, 0xc9, 0x4c, 0xb4, 0x79, 0xa7, 0x93, 0xd4, 0x11, 0xfd, 0x21}
-	hashKernel  = guid{0x37, 0x94, 0xe7, 0x4d, 0xd2, 0xab, 0x7f, 0x42, 0xb8, 0x35, 0xd5, 0xb1, 0x72, 0xd2, 0x04, 0x5b}
-	hashInitrd  = guid{0x31, 0xf7, 0xba, 0x44, 0x2f, 0x3a, 0xd7, 0x4b, 0x9a, 0xf1, 0x41, 0xe2, 0x91, 0x69, 0x78, 0x1d}
-	hashCmdline = guid{0xd8, 0x2d, 0xd0, 0x97, 0x20, 0xbd, 0x94, 0x4c, 0xaa, 0x78, 0xe7, 0x71, 0x4d, 0x36, 0xab, 0x2a}
+const (
+	hashTable   guid = "9438d606-4f22-4cc9-b479-a793d411fd21"
+	hashKernel  guid = "4de79437-abd2-427f-b835-d5b172d2045b"
+	hashInitrd  guid = "44baf731-3a2f-4bd7-9af1-41e29169781d"
+	hashCmdline guid = "97d02dd8-bd20-4c94-aa78-e7714d36ab2a"
 )
 
 // hashes is the page with the hashes of command line, initramfs and kernel.
@@ -142,13 +142,13 @@ func (f *Firmware) hashes(s SNP, gpa, size uint64) ([]byte, error) {
 		return nil, fmt.Errorf("a page of %d bytes at 0x%x for the kernel's hashes at 0x%x", size, gpa, at)
 	}
 	le := binary.LittleEndian
-	table := le.AppendUint16(hashTable[:], 18+3*entry)
+	table := le.AppendUint16(hashTable.bytes(), 18+3*entry)
 	for _, e := range []struct {
 		id   guid
 		data []byte
 	}{{hashCmdline, []byte(s.Cmdline + "\x00")}, {hashInitrd, s.Initrd}, {hashKernel, s.Kernel}} {
 		sum := sha256.Sum256(e.data)
-		table = append(le.AppendUint16(append(table, e.id[:]...), entry), sum[:]...)
+		table = append(le.AppendUint16(append(table, e.id.bytes()...), entry), sum[:]...)
 	}
 	page := make([]byte, pageSize)
 	copy(page[off:], table)

@@ -78,7 +78,7 @@ test: ## every test that needs Go alone
 	@printf '  all tests passed\n'
 
 .PHONY: test-system
-test-system: fresh race emulated e2e lint ## what needs Debian packages: race detector, emulated arm64, real programs, fresh generated code, linters
+test-system: fresh race emulated e2e test-image lint ## what needs Debian packages: race detector, emulated arm64, real programs, the measured image, fresh generated code, linters
 
 .PHONY: race
 race: ## tests under the race detector, without packages that link the SDK (needs gcc)

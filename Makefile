@@ -19,7 +19,7 @@ PROGRAMS := phalad pruntime offchaind phala
 
 # Modules inside the workspace besides the root, and those outside it (GOWORK=off).
 INSIDE   := sdk/contract tools/image $(patsubst %/go.mod,%,$(wildcard examples/*/contract/go.mod))
-OUTSIDE  := test/attestpeers test/cw20 test/cosmwasm test/sidebyside
+OUTSIDE  := test/attestpeers test/cw20 test/cosmwasm test/imagepeers test/sidebyside
 
 # Packages that do not link the Cosmos SDK: a race build of that takes longer than it tells.
 LIGHT    := ./core/... ./enclave/... ./client/... ./offchain/... ./devnet/... ./cmd/pruntime/... ./cmd/offchaind/... ./cmd/phala/...

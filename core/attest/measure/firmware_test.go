@@ -151,7 +151,7 @@ func withTDX(t *testing.T, pieces ...[6]uint32) *Firmware {
 	return f
 }
 
-// Computed a second time, flatly; test/attestpeers compares with another implementation.
+// Computed a second time, flatly; test/imagepeers compares with another implementation.
 func TestMRTD(t *testing.T) {
 	f := withTDX(t, [6]uint32{pageSize, pageSize, 0xfffff000, pageSize, tdxBFV, tdxExtend}, [6]uint32{0, pageSize, 0xffffe000, pageSize, tdxCFV, 0},
 		[6]uint32{0, 0, 0x809000, 2 * pageSize, tdxHOB, 0})

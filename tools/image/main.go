@@ -27,6 +27,7 @@ type options struct {
 func run(args []string, out, warn io.Writer) error {
 	var o options
 	f := flag.NewFlagSet("image", flag.ContinueOnError)
+	f.SetOutput(warn)
 	f.StringVar(&o.program, "pruntime", "", "the enclave program, linked for linux/amd64 without cgo")
 	f.StringVar(&o.out, "out", "", "folder for the image")
 	f.StringVar(&o.cache, "cache", "", "folder where downloaded packages stay")

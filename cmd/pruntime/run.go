@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	if *disk != "" {
-		return writeConfig(*disk, c)
+		return writeConfig(*disk, c, os.Stdout)
 	}
 	if *listen == "" {
 		*listen = filepath.Join(*home, "enclave.sock")
@@ -72,24 +72,6 @@ func config(role, genesis string) (c boot.Config, err error) {
 		return c, fmt.Errorf("reading the genesis: %w", err)
 	}
 	return c, nil
-}
-
-func writeConfig(path string, c boot.Config) error {
-	b, err := c.Disk()
-	if err != nil {
-		return fmt.Errorf("making the configuration's disk: %w", err)
-	}
-	return os.WriteFile(path, b, 0o644)
-}
-
-// serveGuest is pruntime as the only program of a machine.
-func serveGuest(ctx context.Context) error {
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	g, err := boot.Up(log)
-	if err != nil {
-		return fmt.Errorf("bringing the machine up: %w", err)
-	}
-	return serve(ctx, g.Config, "", func() (net.Listener, error) { return g.Endpoint, nil }, "", log)
 }
 
 // serve runs an enclave until ctx ends. The hardware records the configuration before the first key, and nobody is listened to before.

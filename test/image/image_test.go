@@ -106,8 +106,12 @@ func TestImage(t *testing.T) {
 
 	genesis := genesisFile(t)
 	config := filepath.Join(one, "config.img")
-	if b, err := exec.Command(filepath.Join(one, "pruntime"), "--role", "executor", "--genesis", genesis, "--write-config", config).CombinedOutput(); err != nil {
-		t.Fatalf("writing the configuration's disk: %v\n%s", err, b)
+	said, err := exec.Command(filepath.Join(one, "pruntime"), "--role", "executor", "--genesis", genesis, "--write-config", config).CombinedOutput()
+	if err != nil {
+		t.Fatalf("writing the configuration's disk: %v\n%s", err, said)
+	}
+	if name, value := runtimePCR(t, genesis); !strings.Contains(string(said), fmt.Sprintf("TEE_KIND_TPM %s %x\n", name, value)) {
+		t.Errorf("the registers that the configuration leads to: %s", said)
 	}
 	disk, uki := filepath.Join(one, "disk.img"), filepath.Join(one, "uki.efi")
 	t.Run("machines", func(t *testing.T) {

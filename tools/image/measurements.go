@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +22,7 @@ const measurementsFile = "measurements.json"
 // measurements are what hardware will report; every digest in hexadecimal.
 type measurements struct {
 	Version string            `json:"version"`
+	Go      string            `json:"go"`     // another version of Go makes another program, and another image
 	Kernel  string            `json:"kernel"` // release
 	Files   map[string]string `json:"files"`  // SHA-256
 	TPM     tpmBanks          `json:"tpm"`
@@ -54,7 +56,7 @@ var snpModels = map[string]uint32{
 }
 
 func (o *options) measure(p *Parts, files map[string][]byte) (*measurements, error) {
-	m := &measurements{Version: o.version, Kernel: p.Release, Files: map[string]string{}}
+	m := &measurements{Version: o.version, Go: runtime.Version(), Kernel: p.Release, Files: map[string]string{}}
 	for name, b := range files {
 		sum := sha256.Sum256(b)
 		m.Files[name] = hex.EncodeToString(sum[:])
@@ -138,7 +140,7 @@ func (m *measurements) json() ([]byte, error) {
 // table is for people: what is measured, its value, and what it stands for.
 func (m *measurements) table(w io.Writer) {
 	row := func(what, value, note string) { fmt.Fprintf(w, "%-30s %s  %s\n", what, value, note) }
-	fmt.Fprintf(w, "image %s, kernel %s\n", m.Version, m.Kernel)
+	fmt.Fprintf(w, "image %s, kernel %s, built with %s\n", m.Version, m.Kernel, m.Go)
 	for _, n := range slices.Sorted(maps.Keys(m.Files)) {
 		row("file "+n, m.Files[n], "")
 	}

@@ -56,6 +56,20 @@ func TestObtain(t *testing.T) {
 	}
 }
 
+func TestArchive(t *testing.T) {
+	for sources, want := range map[string]string{
+		"":                                     "",
+		"deb http://a.example/debian b main":   "http://a.example/debian",
+		"# deb http://a.example/debian b main": "",
+		"Types: deb\n# http://a.example/old/debian\nURIs: https://b.example/debian/\nSuites: c\n":        "https://b.example/debian/",
+		"deb http://a.example/debian-security b main\ndeb [signed-by=/k] http://c.example/debian b main": "http://c.example/debian",
+	} {
+		if got := archive(sources); got != want {
+			t.Errorf("%q: %q, want %q", sources, got, want)
+		}
+	}
+}
+
 func TestMember(t *testing.T) {
 	ar := "!<arch>\n"
 	for _, m := range []string{"one", "three"} {

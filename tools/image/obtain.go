@@ -90,7 +90,7 @@ func download(p Pin, dir string) ([]byte, error) {
 	return os.ReadFile(debs[0])
 }
 
-// mirror is where this machine gets Debian from.
+// mirror is where this machine gets Debian from: as apt knows it, or, before its first update, as its sources say.
 func mirror() (string, error) {
 	out, err := apt("", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(COMPONENT) $(REPO_URI)", "Created-By: Packages")
 	if err != nil {
@@ -101,7 +101,35 @@ func mirror() (string, error) {
 			return f[3], nil
 		}
 	}
-	return "", fmt.Errorf("apt on this machine knows no mirror of Debian: run apt-get update, or put the packages into the cache by hand")
+	for _, pattern := range []string{"/etc/apt/sources.list.d/*.sources", "/etc/apt/sources.list", "/etc/apt/sources.list.d/*.list"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			return "", fmt.Errorf("looking for apt's sources: %w", err)
+		}
+		for _, p := range files {
+			if b, err := os.ReadFile(p); err == nil {
+				if m := archive(string(b)); m != "" {
+					return m, nil
+				}
+			}
+		}
+	}
+	return "", fmt.Errorf("apt on this machine knows no mirror of Debian: name one in /etc/apt/sources.list, or put the packages into the cache by hand")
+}
+
+// archive is the first address in apt's sources, old or new, that ends as the main archive's do.
+func archive(sources string) string {
+	for line := range strings.Lines(sources) {
+		for _, word := range strings.Fields(line) {
+			if strings.HasPrefix(word, "#") {
+				break
+			}
+			if strings.HasPrefix(word, "http") && strings.HasSuffix(strings.TrimSuffix(word, "/"), "/debian") {
+				return word
+			}
+		}
+	}
+	return ""
 }
 
 func apt(dir string, args ...string) (string, error) {

@@ -29,6 +29,7 @@ BIDS     ?=
 B        ?=
 KERNEL   ?=
 PINS     ?=
+RTMR0    ?=
 ROUNDS   ?= 21
 
 say = @printf '  \033[1m%-6s\033[0m %s\n' "$(1)" "$(2)"
@@ -51,12 +52,12 @@ $(PROGRAMS):
 
 # The image is for x86-64, wherever it is built; what is in it depends on the commit and on the packages that tools/image/pins.txt names.
 .PHONY: image
-image: ## the measured image and what hardware will report of it, into dist/ (KERNEL=file.deb, PINS=file: other packages)
+image: ## the measured image and what hardware will report of it, into dist/ (KERNEL=file.deb, PINS=file: other packages; RTMR0=hex: of TDX hosts)
 	$(call say,image,dist/disk.img)
 	@mkdir -p dist
 	@GOOS=linux GOARCH=amd64 $(BUILD) -ldflags '$(LDFLAGS)' -o dist/pruntime ./cmd/pruntime
 	@$(GO) run -trimpath ./tools/image -pruntime dist/pruntime -out dist -cache dist/packages -version '$(VERSION)' \
-	  $(if $(KERNEL),-kernel '$(abspath $(KERNEL))') $(if $(PINS),-pins '$(abspath $(PINS))')
+	  $(if $(KERNEL),-kernel '$(abspath $(KERNEL))') $(if $(PINS),-pins '$(abspath $(PINS))') $(if $(RTMR0),-rtmr0 '$(RTMR0)')
 
 .PHONY: liar
 liar: ## build bin/pruntime-liar, the broken enclave of the tests

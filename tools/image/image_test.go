@@ -269,3 +269,14 @@ func TestRunRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestParseRTMR0(t *testing.T) {
+	if b, err := parseRTMR0(strings.Repeat("0A", 48)); err != nil || len(b) != 48 || b[47] != 10 {
+		t.Errorf("%x, %v", b, err)
+	}
+	for _, s := range []string{"0a", strings.Repeat("xy", 48), strings.Repeat("0a", 49)} {
+		if _, err := parseRTMR0(s); err == nil {
+			t.Errorf("%q was taken", s)
+		}
+	}
+}

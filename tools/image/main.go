@@ -21,7 +21,7 @@ func main() {
 // options are what to build, and from what.
 type options struct {
 	program, out, cache, pins, kernel, version string
-	cpus                                       string
+	cpus, rtmr0                                string
 }
 
 func run(args []string, out, warn io.Writer) error {
@@ -35,6 +35,7 @@ func run(args []string, out, warn io.Writer) error {
 	f.StringVar(&o.kernel, "kernel", "", "a kernel's .deb, instead of the pinned one")
 	f.StringVar(&o.version, "version", "unknown", "version that the image names")
 	f.StringVar(&o.cpus, "cpus", "1,2,4,8", "numbers of CPUs for which SEV-SNP's launch digest is computed")
+	f.StringVar(&o.rtmr0, "rtmr0", "", "RTMR0 of the machines that TDX guests run in, in hexadecimal: completes their measurement")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/phala-go/phala/core/attest/dcap"
 	"github.com/phala-go/phala/core/attest/measure"
 )
 
@@ -39,8 +41,11 @@ type tpmBanks struct {
 type tdxValues struct {
 	Firmware string `json:"firmware"`
 	MRTD     string `json:"mrtd"`
+	RTMR0    string `json:"rtmr0,omitempty"` // as it was given
 	RTMR1    string `json:"rtmr1"`
 	RTMR2    string `json:"rtmr2"`
+	// Measurement is what a policy approves; only with RTMR0.
+	Measurement string `json:"measurement,omitempty"`
 }
 
 // snpValues are launch digests by model and number of CPUs.
@@ -100,7 +105,24 @@ func (o *options) tdx(image *measure.Image, firmware []byte) (*tdxValues, error)
 	if err != nil {
 		return nil, err
 	}
-	return &tdxValues{Firmware: firmwareTDX, MRTD: hex.EncodeToString(mrtd), RTMR1: hex.EncodeToString(one), RTMR2: hex.EncodeToString(two)}, nil
+	out := &tdxValues{Firmware: firmwareTDX, MRTD: hex.EncodeToString(mrtd), RTMR1: hex.EncodeToString(one), RTMR2: hex.EncodeToString(two)}
+	if o.rtmr0 == "" {
+		return out, nil
+	}
+	zero, err := parseRTMR0(o.rtmr0)
+	if err != nil {
+		return nil, err
+	}
+	out.RTMR0, out.Measurement = hex.EncodeToString(zero), hex.EncodeToString(dcap.TDMeasurement(mrtd, zero, one, two))
+	return out, nil
+}
+
+func parseRTMR0(s string) ([]byte, error) {
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != sha512.Size384 {
+		return nil, fmt.Errorf("-rtmr0 %q: want %d hexadecimal digits", s, 2*sha512.Size384)
+	}
+	return b, nil
 }
 
 // snp is for guests that get the unified kernel image as their kernel, since a launch digest covers no disk.
@@ -151,6 +173,9 @@ func (m *measurements) table(w io.Writer) {
 		row("TDX MRTD", t.MRTD, "firmware "+t.Firmware)
 		row("TDX RTMR1", t.RTMR1, "programs and partition table, as PCR4 and PCR5")
 		row("TDX RTMR2", t.RTMR2, "command line and initramfs, as PCR9")
+		if t.Measurement != "" {
+			row("TDX measurement", t.Measurement, "what a policy approves, with RTMR0 "+t.RTMR0)
+		}
 	}
 	if s := m.SNP; s != nil {
 		for _, model := range slices.Sorted(maps.Keys(s.Digest)) {

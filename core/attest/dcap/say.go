@@ -103,13 +103,18 @@ func sgxContents(r report, c *claims.Claims) {
 	warn(c, flags, sgxWarnings, 1<<0|1<<1|1<<2|1<<6|1<<7|1<<10) // INIT, DEBUG, MODE64BIT, CET, KSS, AEXNOTIFY
 }
 
-func tdContents(r tdReport, c *claims.Claims) {
+// TDMeasurement is the measurement of a TD with these registers, 48 bytes each; see Verify.
+func TDMeasurement(mrtd, rtmr0, rtmr1, rtmr2 []byte) []byte {
 	h := sha512.New384()
 	h.Write([]byte("phala/tdx-measurement/v1"))
-	for _, part := range [][]byte{r.mrTD(), r.rtmr(0), r.rtmr(1), r.rtmr(2)} {
+	for _, part := range [][]byte{mrtd, rtmr0, rtmr1, rtmr2} {
 		h.Write(part)
 	}
-	c.Measurement, c.ReportData = h.Sum(nil), r.reportData()
+	return h.Sum(nil)
+}
+
+func tdContents(r tdReport, c *claims.Claims) {
+	c.Measurement, c.ReportData = TDMeasurement(r.mrTD(), r.rtmr(0), r.rtmr(1), r.rtmr(2)), r.reportData()
 	c.Registers = []claims.Register{
 		{Name: "TEETCBSVN", Value: r.teeTCBSVN()}, {Name: "MRSEAM", Value: r.mrSeam()}, {Name: "MRSIGNERSEAM", Value: r.mrSignerSeam()},
 		{Name: "SEAMATTRIBUTES", Value: r.seamAttributes()}, {Name: "TDATTRIBUTES", Value: r.tdAttributes()}, {Name: "XFAM", Value: r.xfam()},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/cosmos/cosmos-sdk/types/module"
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
 
 	"github.com/phala-go/phala/chain/x/attestation"
 	attestationkeeper "github.com/phala-go/phala/chain/x/attestation/keeper"
@@ -49,7 +50,7 @@ func (a *App) makePhalaKeepers() (err error) {
 		return fmt.Errorf("making the keeper of %s: %w", workertypes.ModuleName, err)
 	}
 	if a.GatekeeperKeeper, err = gatekeeperkeeper.New(gatekeeperkeeper.Config{
-		Codec: cdc, Store: a.store(gatekeepertypes.ModuleName), Attestation: a.AttestationKeeper, Workers: a.WorkerKeeper,
+		Codec: cdc, Store: a.store(gatekeepertypes.ModuleName), Authority: authority(), Attestation: a.AttestationKeeper, Workers: a.WorkerKeeper,
 	}); err != nil {
 		return fmt.Errorf("making the keeper of %s: %w", gatekeepertypes.ModuleName, err)
 	}
@@ -83,7 +84,7 @@ func phalaStores() []string {
 // phalaAccounts maps our module accounts to what they may do (authtypes.Minter, authtypes.Burner or nothing).
 func phalaAccounts() map[string][]string {
 	return map[string][]string{
-		workertypes.ModuleName:  nil, // bonds
-		clustertypes.ModuleName: nil, // escrows and fees
+		workertypes.ModuleName:  {authtypes.Burner}, // bonds, of which it burns what is slashed
+		clustertypes.ModuleName: nil,                // escrows and fees
 	}
 }

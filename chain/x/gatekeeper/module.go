@@ -1,5 +1,5 @@
-// Package gatekeeper is the public side of the network's keys: who holds parts in an epoch, who asked for a key, which input
-// key a cluster announced. It must never see a part or a secret.
+// Package gatekeeper is the public side of the network's keys: who holds parts in an epoch and how they are made, who asked for
+// a key, which input key a cluster announced. It must never see a part or a secret.
 package gatekeeper
 
 import (
@@ -29,6 +29,7 @@ var (
 	_ module.HasGenesis          = Module{}
 	_ module.HasConsensusVersion = Module{}
 	_ appmodule.HasServices      = Module{}
+	_ appmodule.HasEndBlocker    = Module{}
 )
 
 // Module is the plug between the keeper and the application.
@@ -51,11 +52,17 @@ func (Module) ConsensusVersion() uint64 { return 1 }
 func (Module) RegisterLegacyAminoCodec(cdc *codec.LegacyAmino) {
 	legacy.RegisterAminoMsg(cdc, &types.MsgRequestKey{}, "phala/gatekeeper/MsgRequestKey")
 	legacy.RegisterAminoMsg(cdc, &types.MsgAnnounceEpoch{}, "phala/gatekeeper/MsgAnnounceEpoch")
+	legacy.RegisterAminoMsg(cdc, &types.MsgUpdateRoster{}, "phala/gatekeeper/MsgUpdateRoster")
+	legacy.RegisterAminoMsg(cdc, &types.MsgJoinGeneration{}, "phala/gatekeeper/MsgJoin")
+	legacy.RegisterAminoMsg(cdc, &types.MsgContribute{}, "phala/gatekeeper/MsgContribute")
+	legacy.RegisterAminoMsg(cdc, &types.MsgComplain{}, "phala/gatekeeper/MsgComplain")
+	legacy.RegisterAminoMsg(cdc, &types.MsgConfirm{}, "phala/gatekeeper/MsgConfirm")
 }
 
 // RegisterInterfaces makes the messages known to transactions.
 func (Module) RegisterInterfaces(reg codectypes.InterfaceRegistry) {
-	reg.RegisterImplementations((*sdk.Msg)(nil), &types.MsgRequestKey{}, &types.MsgAnnounceEpoch{})
+	reg.RegisterImplementations((*sdk.Msg)(nil), &types.MsgRequestKey{}, &types.MsgAnnounceEpoch{}, &types.MsgUpdateRoster{},
+		&types.MsgJoinGeneration{}, &types.MsgContribute{}, &types.MsgComplain{}, &types.MsgConfirm{})
 	msgservice.RegisterMsgServiceDesc(reg, &types.Msg_serviceDesc)
 }
 
@@ -72,6 +79,9 @@ func (m Module) RegisterServices(r grpc.ServiceRegistrar) error {
 	types.RegisterQueryServer(r, keeper.QueryServer{Keeper: m.keeper})
 	return nil
 }
+
+// EndBlock implements appmodule.HasEndBlocker.
+func (m Module) EndBlock(ctx context.Context) error { return m.keeper.EndBlock(ctx) }
 
 // DefaultGenesis implements module.HasGenesisBasics.
 func (Module) DefaultGenesis(cdc codec.JSONCodec) json.RawMessage {

@@ -52,17 +52,29 @@ func newWorld(t *testing.T) *world {
 // newDelayedWorld is a world in which approvals count after so many blocks.
 func newDelayedWorld(t *testing.T, delay uint64) *world {
 	t.Helper()
-	app.Configure()
+	app.Configure() // before an address is written
+	return newWorldWith(t, delay, fmt.Sprintf(`{"gatekeeper":{"set":{"epoch":"1","threshold":1,"members":[{"worker":{"operator":%q,"slot":%d}}]}}}`,
+		apptest.NewAccount("1"), gatekeeperSlot))
+}
+
+// newWorldWith is a world whose state has, besides, the modules of patch.
+func newWorldWith(t *testing.T, delay uint64, patch string) *world {
+	t.Helper()
 	policy := func(role string) string {
 		return fmt.Sprintf(`{"role":%q,"kinds":["TEE_KIND_SIMULATED"],"max_age_blocks":"%d","measurements":[{"digest":%q},{"digest":%q,"activation_height":"1000000"}]}`,
 			role, maxAge, base64.StdEncoding.EncodeToString(measurement("program")), base64.StdEncoding.EncodeToString(measurement("later")))
 	}
-	state := fmt.Sprintf(`{
-		"attestation":{"network":{"development":true,"activation_delay":"%d"},"policies":[%s,%s]},
-		"cluster":{"params":{"min_storage_receipts":0,"max_batch_age":"20"}},
-		"gatekeeper":{"set":{"epoch":"1","threshold":1,"members":[{"worker":{"operator":%q,"slot":%d}}]}}
-	}`, delay, policy("ROLE_EXECUTOR"), policy("ROLE_GATEKEEPER"), apptest.NewAccount("1"), gatekeeperSlot)
-	return &world{apptest.New(t, apptest.Options{Development: true, AppState: json.RawMessage(state)}), t}
+	var state map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(patch), &state); err != nil {
+		t.Fatal(err)
+	}
+	state["attestation"] = fmt.Appendf(nil, `{"network":{"development":true,"activation_delay":"%d"},"policies":[%s,%s]}`, delay, policy("ROLE_EXECUTOR"), policy("ROLE_GATEKEEPER"))
+	state["cluster"] = []byte(`{"params":{"min_storage_receipts":0,"max_batch_age":"20"}}`)
+	b, err := json.Marshal(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &world{apptest.New(t, apptest.Options{Development: true, AppState: b}), t}
 }
 
 // boot is one boot of an enclave.

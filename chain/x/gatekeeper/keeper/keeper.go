@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"slices"
 
 	"cosmossdk.io/collections"
 	"cosmossdk.io/core/store"
@@ -25,12 +26,14 @@ type (
 type Config struct {
 	Codec       codec.BinaryCodec
 	Store       store.KVStoreService
+	Authority   string // who governs
 	Attestation Attestation
 	Workers     Workers
 }
 
 // Keeper is the module's access to its state.
 type Keeper struct {
+	authority   string
 	attestation Attestation
 	workers     Workers
 	clusters    Clusters
@@ -43,6 +46,7 @@ type Keeper struct {
 	// Sets are maps to true: an entry with an empty value would make the absence of its neighbours unprovable (ICS-23).
 	byHeight    collections.Map[timeKey, bool]
 	oneTimeKeys collections.Map[[]byte, bool]
+	epochs
 }
 
 // New makes the keeper. SetClusters completes it.
@@ -51,7 +55,7 @@ func New(c Config) (*Keeper, error) {
 	prefix := func(b byte) collections.Prefix { return collections.NewPrefix([]byte{b}) }
 	member := collections.TripleKeyCodec(collections.Uint64Key, collections.StringKey, collections.Uint32Key)
 	k := &Keeper{
-		attestation: c.Attestation, workers: c.Workers,
+		authority: c.Authority, attestation: c.Attestation, workers: c.Workers,
 		set:           collections.NewItem(sb, prefix(types.SetPrefix), "set", codec.CollValue[wire.GatekeeperSet](c.Codec)),
 		keys:          collections.NewMap(sb, prefix(types.ClusterKeyPrefix), "keys", collections.Uint64Key, codec.CollValue[wire.ClusterKey](c.Codec)),
 		requests:      collections.NewMap(sb, prefix(types.KeyRequestPrefix), "requests", member, codec.CollValue[wire.KeyRequest](c.Codec)),
@@ -60,6 +64,7 @@ func New(c Config) (*Keeper, error) {
 			collections.QuadKeyCodec(collections.Uint64Key, collections.Uint64Key, collections.StringKey, collections.Uint32Key), collections.BoolValue),
 		oneTimeKeys: collections.NewMap(sb, prefix(types.OneTimeKeyPrefix), "one_time_keys", collections.BytesKey, collections.BoolValue),
 	}
+	k.epochs = newEpochs(sb, c.Codec)
 	var err error
 	k.Schema, err = sb.Build()
 	return k, err
@@ -78,13 +83,19 @@ func (k *Keeper) Epoch(ctx context.Context) (uint64, error) {
 	return s.Epoch, err
 }
 
-// Holds says whether w is in the gatekeeper set.
+// Holds says whether the network counts on w: it is on the roster, on the next one, in the set or in a generation under way.
 func (k *Keeper) Holds(ctx context.Context, w *wire.WorkerRef) (bool, error) {
 	s, err := k.set.Get(ctx)
-	if err != nil {
-		return false, err
+	if err != nil || memberOf(&s, w) != nil {
+		return err == nil, err
 	}
-	return memberOf(&s, w) != nil, nil
+	for _, item := range []collections.Item[wire.GatekeeperRoster]{k.inForce, k.roster} {
+		r, err := newest(ctx, item)
+		if err != nil || slices.ContainsFunc(r.GetMembers(), w.Is) {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 func memberOf(s *wire.GatekeeperSet, w *wire.WorkerRef) *wire.GatekeeperMember {
@@ -147,10 +158,7 @@ func (k *Keeper) InitGenesis(ctx context.Context, g *types.GenesisState) error {
 	if err != nil {
 		return err
 	}
-	if err := types.ValidateSet(n, g.Set); err != nil {
-		return err
-	}
-	if err := k.set.Set(ctx, *g.Set); err != nil {
+	if err := k.initEpochs(ctx, n, g); err != nil {
 		return err
 	}
 	for _, r := range g.Requests {
@@ -174,11 +182,10 @@ func (k *Keeper) InitGenesis(ctx context.Context, g *types.GenesisState) error {
 // ExportGenesis is the inverse of InitGenesis, but for the hashes of one-time keys that have been replaced: no epoch
 // outlives the chain it began on.
 func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error) {
-	s, err := k.set.Get(ctx)
+	g, err := k.exportEpochs(ctx)
 	if err != nil {
 		return nil, err
 	}
-	g := &types.GenesisState{Set: &s}
 	if err := k.requests.Walk(ctx, nil, func(_ key, r wire.KeyRequest) (bool, error) {
 		g.Requests = append(g.Requests, &r)
 		return false, nil

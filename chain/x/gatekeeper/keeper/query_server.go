@@ -8,6 +8,8 @@ import (
 
 	"cosmossdk.io/collections"
 
+	sdk "github.com/cosmos/cosmos-sdk/types"
+
 	"github.com/phala-go/phala/chain/x/gatekeeper/types"
 )
 
@@ -24,7 +26,39 @@ func (s QueryServer) Set(ctx context.Context, _ *types.QuerySetRequest) (*types.
 	if err != nil {
 		return nil, err
 	}
-	return &types.QuerySetResponse{Set: &set}, nil
+	previous, err := newest(ctx, s.Keeper.previousSet)
+	return &types.QuerySetResponse{Set: &set, Previous: previous}, err
+}
+
+// Generation implements types.QueryServer.
+func (s QueryServer) Generation(ctx context.Context, _ *types.QueryGenerationRequest) (*types.QueryGenerationResponse, error) {
+	now, err := s.Keeper.keysNow(sdk.UnwrapSDKContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return &types.QueryGenerationResponse{Generation: now.Generation, RetryHeight: now.RetryHeight()}, nil
+}
+
+// Roster implements types.QueryServer.
+func (s QueryServer) Roster(ctx context.Context, _ *types.QueryRosterRequest) (*types.QueryRosterResponse, error) {
+	inForce, err := newest(ctx, s.Keeper.inForce)
+	if err != nil {
+		return nil, err
+	}
+	next, err := newest(ctx, s.Keeper.roster)
+	if err != nil {
+		return nil, err
+	}
+	if types.SameRoster(inForce, next) {
+		next = nil
+	}
+	return &types.QueryRosterResponse{InForce: inForce, Next: next}, nil
+}
+
+// Params implements types.QueryServer.
+func (s QueryServer) Params(ctx context.Context, _ *types.QueryParamsRequest) (*types.QueryParamsResponse, error) {
+	p, err := s.Keeper.keyParams(ctx)
+	return &types.QueryParamsResponse{Params: p}, err
 }
 
 // ClusterKey implements types.QueryServer.

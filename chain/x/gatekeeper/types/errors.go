@@ -14,4 +14,13 @@ var (
 	ErrReused    = errorsmod.Register(ModuleName, 9, "one-time key has been used")
 	ErrKeySet    = errorsmod.Register(ModuleName, 10, "another input key counts already")
 	ErrGenesis   = errorsmod.Register(ModuleName, 11, "genesis refused")
+
+	ErrUnauthorized = errorsmod.Register(ModuleName, 12, "only governance may do this")
+	ErrRoster       = errorsmod.Register(ModuleName, 13, "roster refused")
+	ErrRound        = errorsmod.Register(ModuleName, 14, "not the generation under way")
+	ErrPhase        = errorsmod.Register(ModuleName, 15, "not in this phase")
+	ErrExcluded     = errorsmod.Register(ModuleName, 16, "member is excluded")
+	ErrRepeated     = errorsmod.Register(ModuleName, 17, "already on record")
+	ErrVendor       = errorsmod.Register(ModuleName, 18, "too many gatekeepers of one vendor")
+	ErrComplaint    = errorsmod.Register(ModuleName, 19, "complaint does not count")
 )

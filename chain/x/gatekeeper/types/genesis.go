@@ -4,14 +4,21 @@ import (
 	"github.com/phala-go/phala/core/wire"
 )
 
-// DefaultGenesis is epoch 1 without gatekeepers: no cluster gets keys.
+// DefaultGenesis has no gatekeepers: no cluster gets keys before governance has named some. Epochs are of a day at a block a
+// second; a fault costs a thousandth of the bond, a lie a tenth.
 func DefaultGenesis() *GenesisState {
-	return &GenesisState{Set: &wire.GatekeeperSet{Epoch: 1}}
+	return &GenesisState{
+		Set:    &wire.GatekeeperSet{},
+		Params: &wire.KeyParams{EpochBlocks: 86_400, PhaseBlocks: 20, AnnounceAhead: 20, SlashSilent: 10, SlashLie: 1_000},
+	}
 }
 
-// Validate refuses a genesis that could not have been exported. How many gatekeepers a network needs is for ValidateSet.
+// Validate refuses a genesis that could not have been exported. What a network needs beyond that is for ValidateFor.
 func (g *GenesisState) Validate() error {
-	if err := ValidateSet(&wire.NetworkParams{Development: true}, g.Set); err != nil {
+	if err := g.ValidateFor(&wire.NetworkParams{Development: true}); err != nil {
+		return err
+	}
+	if err := g.validateGeneration(); err != nil {
 		return err
 	}
 	type place struct {
@@ -47,10 +54,12 @@ func (g *GenesisState) Validate() error {
 // serves nobody.
 func ValidateSet(n *wire.NetworkParams, s *wire.GatekeeperSet) error {
 	switch {
-	case s == nil || s.Epoch == 0:
-		return ErrGenesis.Wrap("gatekeeper.set is missing or its epoch is 0: the first epoch is 1")
+	case s == nil:
+		return ErrGenesis.Wrap("gatekeeper.set is missing: leave it as it is by default")
 	case len(s.Members) == 0 && s.Threshold == 0:
 		return nil
+	case s.Epoch == 0:
+		return ErrGenesis.Wrap("gatekeeper.set has members and its epoch is 0: the first epoch is 1; name the first gatekeepers in gatekeeper.roster")
 	case s.Threshold == 0 || int(s.Threshold) > len(s.Members):
 		return ErrGenesis.Wrapf("gatekeeper.set: threshold %d with %d members: want 1 to %d", s.Threshold, len(s.Members), len(s.Members))
 	case !n.GetDevelopment() && len(s.Members)-int(s.Threshold) < 2:

@@ -24,10 +24,18 @@ var _ = math.Inf
 const _ = proto.GoGoProtoPackageIsVersion3 // please upgrade the proto package
 
 type GenesisState struct {
-	Set           *phalawire.GatekeeperSet  `protobuf:"bytes,1,opt,name=set,proto3" json:"set,omitempty"`
-	Requests      []*phalawire.KeyRequest   `protobuf:"bytes,2,rep,name=requests,proto3" json:"requests,omitempty"`
-	Announcements []*phalawire.Announcement `protobuf:"bytes,3,rep,name=announcements,proto3" json:"announcements,omitempty"`
-	Keys          []*phalawire.ClusterKey   `protobuf:"bytes,4,rep,name=keys,proto3" json:"keys,omitempty"`
+	Set           *phalawire.GatekeeperSet    `protobuf:"bytes,1,opt,name=set,proto3" json:"set,omitempty"`
+	Requests      []*phalawire.KeyRequest     `protobuf:"bytes,2,rep,name=requests,proto3" json:"requests,omitempty"`
+	Announcements []*phalawire.Announcement   `protobuf:"bytes,3,rep,name=announcements,proto3" json:"announcements,omitempty"`
+	Keys          []*phalawire.ClusterKey     `protobuf:"bytes,4,rep,name=keys,proto3" json:"keys,omitempty"`
+	Params        *phalawire.KeyParams        `protobuf:"bytes,5,opt,name=params,proto3" json:"params,omitempty"`
+	Roster        *phalawire.GatekeeperRoster `protobuf:"bytes,6,opt,name=roster,proto3" json:"roster,omitempty"`
+	RosterInForce *phalawire.GatekeeperRoster `protobuf:"bytes,7,opt,name=roster_in_force,json=rosterInForce,proto3" json:"roster_in_force,omitempty"`
+	PreviousSet   *phalawire.GatekeeperSet    `protobuf:"bytes,8,opt,name=previous_set,json=previousSet,proto3" json:"previous_set,omitempty"`
+	Generation    *phalawire.Generation       `protobuf:"bytes,9,opt,name=generation,proto3" json:"generation,omitempty"`
+	Joins         []*phalawire.GenerationJoin `protobuf:"bytes,10,rep,name=joins,proto3" json:"joins,omitempty"`
+	Contributions []*phalawire.Contribution   `protobuf:"bytes,11,rep,name=contributions,proto3" json:"contributions,omitempty"`
+	BeaconKeys    []*phalawire.BeaconKey      `protobuf:"bytes,12,rep,name=beacon_keys,json=beaconKeys,proto3" json:"beacon_keys,omitempty"`
 }
 
 func (m *GenesisState) Reset()         { *m = GenesisState{} }
@@ -91,6 +99,62 @@ func (m *GenesisState) GetKeys() []*phalawire.ClusterKey {
 	return nil
 }
 
+func (m *GenesisState) GetParams() *phalawire.KeyParams {
+	if m != nil {
+		return m.Params
+	}
+	return nil
+}
+
+func (m *GenesisState) GetRoster() *phalawire.GatekeeperRoster {
+	if m != nil {
+		return m.Roster
+	}
+	return nil
+}
+
+func (m *GenesisState) GetRosterInForce() *phalawire.GatekeeperRoster {
+	if m != nil {
+		return m.RosterInForce
+	}
+	return nil
+}
+
+func (m *GenesisState) GetPreviousSet() *phalawire.GatekeeperSet {
+	if m != nil {
+		return m.PreviousSet
+	}
+	return nil
+}
+
+func (m *GenesisState) GetGeneration() *phalawire.Generation {
+	if m != nil {
+		return m.Generation
+	}
+	return nil
+}
+
+func (m *GenesisState) GetJoins() []*phalawire.GenerationJoin {
+	if m != nil {
+		return m.Joins
+	}
+	return nil
+}
+
+func (m *GenesisState) GetContributions() []*phalawire.Contribution {
+	if m != nil {
+		return m.Contributions
+	}
+	return nil
+}
+
+func (m *GenesisState) GetBeaconKeys() []*phalawire.BeaconKey {
+	if m != nil {
+		return m.BeaconKeys
+	}
+	return nil
+}
+
 func init() {
 	proto.RegisterType((*GenesisState)(nil), "phala.gatekeeper.v1.GenesisState")
 }
@@ -98,25 +162,36 @@ func init() {
 func init() { proto.RegisterFile("phala/gatekeeper/v1/genesis.proto", fileDescriptor_5c15363094726e34) }
 
 var fileDescriptor_5c15363094726e34 = []byte{
-	// 277 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x6c, 0x90, 0x31, 0x4e, 0xc3, 0x30,
-	0x14, 0x86, 0x63, 0x52, 0x21, 0xe4, 0xc2, 0x12, 0x96, 0x14, 0x90, 0x55, 0x98, 0xba, 0xd4, 0x56,
-	0x82, 0x38, 0x40, 0x61, 0xe8, 0x00, 0x53, 0xba, 0xb1, 0xb9, 0xd1, 0x53, 0x12, 0xb5, 0x75, 0x42,
-	0xfc, 0x12, 0xc8, 0x2d, 0x38, 0x16, 0x63, 0x47, 0x46, 0x94, 0x0c, 0x5c, 0x03, 0xc5, 0x96, 0x4a,
-	0xa9, 0xd8, 0x2c, 0xeb, 0xfb, 0xbe, 0x27, 0xfd, 0xf4, 0xba, 0x48, 0xe5, 0x5a, 0x8a, 0x44, 0x22,
-	0xac, 0x00, 0x0a, 0x28, 0x45, 0x1d, 0x88, 0x04, 0x14, 0xe8, 0x4c, 0xf3, 0xa2, 0xcc, 0x31, 0xf7,
-	0xce, 0x0d, 0xc2, 0x7f, 0x11, 0x5e, 0x07, 0x17, 0x23, 0xeb, 0xbd, 0x66, 0x25, 0xf4, 0x86, 0x46,
-	0x89, 0x60, 0xf9, 0x9b, 0x6f, 0x42, 0x4f, 0xe7, 0xb6, 0xb0, 0xe8, 0xbf, 0x3d, 0x4e, 0x5d, 0x0d,
-	0xe8, 0x93, 0x31, 0x99, 0x0c, 0xc3, 0x2b, 0x6e, 0x73, 0xbd, 0xc9, 0xeb, 0x80, 0xcf, 0x77, 0xd9,
-	0x05, 0x60, 0xd4, 0x83, 0xde, 0x1d, 0x3d, 0x29, 0xe1, 0xa5, 0x02, 0x8d, 0xda, 0x3f, 0x1a, 0xbb,
-	0x93, 0x61, 0x38, 0x3a, 0x90, 0x1e, 0xa1, 0x89, 0x2c, 0x11, 0xed, 0x50, 0x6f, 0x46, 0xcf, 0xa4,
-	0x52, 0x79, 0xa5, 0x62, 0xd8, 0x80, 0x42, 0xed, 0xbb, 0xc6, 0xbd, 0x3c, 0x70, 0x67, 0x7b, 0x4c,
-	0xf4, 0xd7, 0xf0, 0xa6, 0x74, 0xb0, 0x82, 0x46, 0xfb, 0x83, 0x7f, 0xaf, 0x3e, 0xac, 0x2b, 0x8d,
-	0x50, 0xf6, 0xc7, 0x0d, 0x76, 0xff, 0xf4, 0xd1, 0x32, 0xb2, 0x6d, 0x19, 0xf9, 0x6a, 0x19, 0x79,
-	0xef, 0x98, 0xb3, 0xed, 0x98, 0xf3, 0xd9, 0x31, 0xe7, 0x39, 0x4c, 0x32, 0x4c, 0xab, 0x25, 0x8f,
-	0xf3, 0x8d, 0x30, 0x91, 0x69, 0x92, 0xdb, 0x87, 0x88, 0x53, 0x99, 0x29, 0xf1, 0xb6, 0x3f, 0x39,
-	0x36, 0x05, 0xe8, 0xe5, 0xb1, 0x99, 0xef, 0xf6, 0x27, 0x00, 0x00, 0xff, 0xff, 0x1d, 0x44, 0xc7,
-	0x7a, 0x93, 0x01, 0x00, 0x00,
+	// 458 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x8c, 0x93, 0xcf, 0x6f, 0xd3, 0x30,
+	0x14, 0xc7, 0x1b, 0xba, 0x96, 0xf1, 0xd2, 0x09, 0xc9, 0x5c, 0xbc, 0x01, 0x61, 0x70, 0xda, 0x65,
+	0x09, 0xed, 0x84, 0xd0, 0x4e, 0x68, 0x9b, 0x44, 0xc5, 0x8f, 0x03, 0x72, 0x6f, 0x5c, 0x2a, 0x27,
+	0x7a, 0xb4, 0x66, 0xab, 0x1d, 0x6c, 0xa7, 0xd0, 0xff, 0x82, 0x3f, 0x0b, 0x71, 0xda, 0x91, 0x23,
+	0x6a, 0xff, 0x11, 0x64, 0x7b, 0xed, 0xda, 0xb0, 0x49, 0xbb, 0x59, 0x79, 0x9f, 0xcf, 0x7b, 0xc9,
+	0xfb, 0xc6, 0xf0, 0xbc, 0x1c, 0xf3, 0x0b, 0x9e, 0x8d, 0xb8, 0xc5, 0x73, 0xc4, 0x12, 0x75, 0x36,
+	0xed, 0x66, 0x23, 0x94, 0x68, 0x84, 0x49, 0x4b, 0xad, 0xac, 0x22, 0x8f, 0x3c, 0x92, 0x5e, 0x23,
+	0xe9, 0xb4, 0xbb, 0x97, 0x04, 0xef, 0xbb, 0xd0, 0xb8, 0x34, 0x34, 0xb7, 0x42, 0xc9, 0x20, 0xed,
+	0xed, 0x6e, 0xd6, 0x8d, 0xe5, 0x16, 0x43, 0xe9, 0xc5, 0xef, 0x16, 0x74, 0xfa, 0x61, 0xc2, 0xc0,
+	0x3d, 0x26, 0x29, 0x34, 0x0d, 0x5a, 0x1a, 0xed, 0x47, 0x07, 0x71, 0xef, 0x49, 0x1a, 0xc6, 0x39,
+	0x33, 0x9d, 0x76, 0xd3, 0xfe, 0x6a, 0xec, 0x00, 0x2d, 0x73, 0x20, 0x79, 0x05, 0xdb, 0x1a, 0xbf,
+	0x55, 0x68, 0xac, 0xa1, 0xf7, 0xf6, 0x9b, 0x07, 0x71, 0x6f, 0xb7, 0x26, 0x7d, 0xc0, 0x19, 0x0b,
+	0x04, 0x5b, 0xa1, 0xe4, 0x04, 0x76, 0xb8, 0x94, 0xaa, 0x92, 0x05, 0x4e, 0x50, 0x5a, 0x43, 0x9b,
+	0xde, 0x7d, 0x5c, 0x73, 0x4f, 0xd6, 0x18, 0xb6, 0x69, 0x90, 0x43, 0xd8, 0x3a, 0xc7, 0x99, 0xa1,
+	0x5b, 0x37, 0x4e, 0x3d, 0xbb, 0xa8, 0x8c, 0x45, 0xed, 0x86, 0x7b, 0x8c, 0xbc, 0x84, 0x76, 0xc9,
+	0x35, 0x9f, 0x18, 0xda, 0xf2, 0xdf, 0x46, 0xff, 0x7f, 0xcd, 0x4f, 0xbe, 0xce, 0xae, 0x38, 0xf2,
+	0x1a, 0xda, 0x5a, 0xb9, 0x26, 0xb4, 0xed, 0x8d, 0x67, 0xb7, 0x6e, 0x83, 0x79, 0x8c, 0x5d, 0xe1,
+	0xa4, 0x0f, 0x0f, 0xc3, 0x69, 0x28, 0xe4, 0xf0, 0x8b, 0xd2, 0x05, 0xd2, 0xfb, 0x77, 0xeb, 0xb0,
+	0x13, 0xbc, 0x77, 0xf2, 0xad, 0xb3, 0xc8, 0x1b, 0xe8, 0x94, 0x1a, 0xa7, 0x42, 0x55, 0x66, 0xe8,
+	0x52, 0xd9, 0xbe, 0x43, 0x2a, 0xf1, 0xd2, 0x18, 0xa0, 0x25, 0xc7, 0x00, 0xd7, 0x7f, 0x03, 0x7d,
+	0xe0, 0xf5, 0xfa, 0xa6, 0xfa, 0x2b, 0x80, 0xad, 0xc1, 0xe4, 0x08, 0x5a, 0x5f, 0x95, 0x90, 0x86,
+	0x82, 0xdf, 0xef, 0xd3, 0x5b, 0xad, 0xf7, 0x4a, 0x48, 0x16, 0x58, 0x17, 0x6b, 0xa1, 0xa4, 0xd5,
+	0x22, 0xaf, 0x5c, 0xc9, 0xd0, 0xf8, 0xc6, 0x58, 0xcf, 0xd6, 0x18, 0xb6, 0x69, 0x90, 0x63, 0x88,
+	0x73, 0xe4, 0x85, 0x92, 0x43, 0x9f, 0x6e, 0xc7, 0x37, 0xa8, 0x87, 0x75, 0xea, 0x09, 0x17, 0x2e,
+	0xe4, 0xcb, 0xa3, 0x39, 0xfd, 0xf8, 0x6b, 0x9e, 0x44, 0x97, 0xf3, 0x24, 0xfa, 0x3b, 0x4f, 0xa2,
+	0x9f, 0x8b, 0xa4, 0x71, 0xb9, 0x48, 0x1a, 0x7f, 0x16, 0x49, 0xe3, 0x73, 0x6f, 0x24, 0xec, 0xb8,
+	0xca, 0xd3, 0x42, 0x4d, 0x32, 0xdf, 0xe9, 0x70, 0xa4, 0xc2, 0x21, 0x2b, 0xc6, 0x5c, 0xc8, 0xec,
+	0xc7, 0xfa, 0xad, 0xb3, 0xb3, 0x12, 0x4d, 0xde, 0xf6, 0x37, 0xe4, 0xe8, 0x5f, 0x00, 0x00, 0x00,
+	0xff, 0xff, 0x3b, 0xdf, 0x5c, 0x8d, 0x96, 0x03, 0x00, 0x00,
 }
 
 func (m *GenesisState) Marshal() (dAtA []byte, err error) {
@@ -139,6 +214,108 @@ func (m *GenesisState) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if len(m.BeaconKeys) > 0 {
+		for iNdEx := len(m.BeaconKeys) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.BeaconKeys[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintGenesis(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x62
+		}
+	}
+	if len(m.Contributions) > 0 {
+		for iNdEx := len(m.Contributions) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Contributions[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintGenesis(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x5a
+		}
+	}
+	if len(m.Joins) > 0 {
+		for iNdEx := len(m.Joins) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Joins[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintGenesis(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x52
+		}
+	}
+	if m.Generation != nil {
+		{
+			size, err := m.Generation.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintGenesis(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x4a
+	}
+	if m.PreviousSet != nil {
+		{
+			size, err := m.PreviousSet.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintGenesis(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x42
+	}
+	if m.RosterInForce != nil {
+		{
+			size, err := m.RosterInForce.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintGenesis(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x3a
+	}
+	if m.Roster != nil {
+		{
+			size, err := m.Roster.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintGenesis(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x32
+	}
+	if m.Params != nil {
+		{
+			size, err := m.Params.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintGenesis(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x2a
+	}
 	if len(m.Keys) > 0 {
 		for iNdEx := len(m.Keys) - 1; iNdEx >= 0; iNdEx-- {
 			{
@@ -231,6 +408,44 @@ func (m *GenesisState) Size() (n int) {
 	}
 	if len(m.Keys) > 0 {
 		for _, e := range m.Keys {
+			l = e.Size()
+			n += 1 + l + sovGenesis(uint64(l))
+		}
+	}
+	if m.Params != nil {
+		l = m.Params.Size()
+		n += 1 + l + sovGenesis(uint64(l))
+	}
+	if m.Roster != nil {
+		l = m.Roster.Size()
+		n += 1 + l + sovGenesis(uint64(l))
+	}
+	if m.RosterInForce != nil {
+		l = m.RosterInForce.Size()
+		n += 1 + l + sovGenesis(uint64(l))
+	}
+	if m.PreviousSet != nil {
+		l = m.PreviousSet.Size()
+		n += 1 + l + sovGenesis(uint64(l))
+	}
+	if m.Generation != nil {
+		l = m.Generation.Size()
+		n += 1 + l + sovGenesis(uint64(l))
+	}
+	if len(m.Joins) > 0 {
+		for _, e := range m.Joins {
+			l = e.Size()
+			n += 1 + l + sovGenesis(uint64(l))
+		}
+	}
+	if len(m.Contributions) > 0 {
+		for _, e := range m.Contributions {
+			l = e.Size()
+			n += 1 + l + sovGenesis(uint64(l))
+		}
+	}
+	if len(m.BeaconKeys) > 0 {
+		for _, e := range m.BeaconKeys {
 			l = e.Size()
 			n += 1 + l + sovGenesis(uint64(l))
 		}
@@ -408,6 +623,288 @@ func (m *GenesisState) Unmarshal(dAtA []byte) error {
 			}
 			m.Keys = append(m.Keys, &phalawire.ClusterKey{})
 			if err := m.Keys[len(m.Keys)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Params", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Params == nil {
+				m.Params = &phalawire.KeyParams{}
+			}
+			if err := m.Params.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Roster", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Roster == nil {
+				m.Roster = &phalawire.GatekeeperRoster{}
+			}
+			if err := m.Roster.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RosterInForce", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.RosterInForce == nil {
+				m.RosterInForce = &phalawire.GatekeeperRoster{}
+			}
+			if err := m.RosterInForce.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PreviousSet", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.PreviousSet == nil {
+				m.PreviousSet = &phalawire.GatekeeperSet{}
+			}
+			if err := m.PreviousSet.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 9:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Generation", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Generation == nil {
+				m.Generation = &phalawire.Generation{}
+			}
+			if err := m.Generation.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 10:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Joins", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Joins = append(m.Joins, &phalawire.GenerationJoin{})
+			if err := m.Joins[len(m.Joins)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 11:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Contributions", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Contributions = append(m.Contributions, &phalawire.Contribution{})
+			if err := m.Contributions[len(m.Contributions)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 12:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field BeaconKeys", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenesis
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenesis
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.BeaconKeys = append(m.BeaconKeys, &phalawire.BeaconKey{})
+			if err := m.BeaconKeys[len(m.BeaconKeys)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex

@@ -31,4 +31,5 @@ const (
 	AttributeSlot     = "slot"
 	AttributeIdentity = "identity_key" // hex
 	AttributeHash     = "input_key_hash"
+	AttributeFrom     = "from_height"
 )

@@ -66,7 +66,8 @@ func (m *QuerySetRequest) XXX_DiscardUnknown() {
 var xxx_messageInfo_QuerySetRequest proto.InternalMessageInfo
 
 type QuerySetResponse struct {
-	Set *phalawire.GatekeeperSet `protobuf:"bytes,1,opt,name=set,proto3" json:"set,omitempty"`
+	Set      *phalawire.GatekeeperSet `protobuf:"bytes,1,opt,name=set,proto3" json:"set,omitempty"`
+	Previous *phalawire.GatekeeperSet `protobuf:"bytes,2,opt,name=previous,proto3" json:"previous,omitempty"`
 }
 
 func (m *QuerySetResponse) Reset()         { *m = QuerySetResponse{} }
@@ -109,6 +110,269 @@ func (m *QuerySetResponse) GetSet() *phalawire.GatekeeperSet {
 	return nil
 }
 
+func (m *QuerySetResponse) GetPrevious() *phalawire.GatekeeperSet {
+	if m != nil {
+		return m.Previous
+	}
+	return nil
+}
+
+type QueryGenerationRequest struct {
+}
+
+func (m *QueryGenerationRequest) Reset()         { *m = QueryGenerationRequest{} }
+func (m *QueryGenerationRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryGenerationRequest) ProtoMessage()    {}
+func (*QueryGenerationRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_ee44accbe2f2b0ba, []int{2}
+}
+func (m *QueryGenerationRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryGenerationRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryGenerationRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryGenerationRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryGenerationRequest.Merge(m, src)
+}
+func (m *QueryGenerationRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryGenerationRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryGenerationRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryGenerationRequest proto.InternalMessageInfo
+
+type QueryGenerationResponse struct {
+	Generation  *phalawire.Generation `protobuf:"bytes,1,opt,name=generation,proto3" json:"generation,omitempty"`
+	RetryHeight uint64                `protobuf:"varint,2,opt,name=retry_height,json=retryHeight,proto3" json:"retry_height,omitempty"`
+}
+
+func (m *QueryGenerationResponse) Reset()         { *m = QueryGenerationResponse{} }
+func (m *QueryGenerationResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryGenerationResponse) ProtoMessage()    {}
+func (*QueryGenerationResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_ee44accbe2f2b0ba, []int{3}
+}
+func (m *QueryGenerationResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryGenerationResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryGenerationResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryGenerationResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryGenerationResponse.Merge(m, src)
+}
+func (m *QueryGenerationResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryGenerationResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryGenerationResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryGenerationResponse proto.InternalMessageInfo
+
+func (m *QueryGenerationResponse) GetGeneration() *phalawire.Generation {
+	if m != nil {
+		return m.Generation
+	}
+	return nil
+}
+
+func (m *QueryGenerationResponse) GetRetryHeight() uint64 {
+	if m != nil {
+		return m.RetryHeight
+	}
+	return 0
+}
+
+type QueryRosterRequest struct {
+}
+
+func (m *QueryRosterRequest) Reset()         { *m = QueryRosterRequest{} }
+func (m *QueryRosterRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryRosterRequest) ProtoMessage()    {}
+func (*QueryRosterRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_ee44accbe2f2b0ba, []int{4}
+}
+func (m *QueryRosterRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryRosterRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryRosterRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryRosterRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryRosterRequest.Merge(m, src)
+}
+func (m *QueryRosterRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryRosterRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryRosterRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryRosterRequest proto.InternalMessageInfo
+
+type QueryRosterResponse struct {
+	InForce *phalawire.GatekeeperRoster `protobuf:"bytes,1,opt,name=in_force,json=inForce,proto3" json:"in_force,omitempty"`
+	Next    *phalawire.GatekeeperRoster `protobuf:"bytes,2,opt,name=next,proto3" json:"next,omitempty"`
+}
+
+func (m *QueryRosterResponse) Reset()         { *m = QueryRosterResponse{} }
+func (m *QueryRosterResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryRosterResponse) ProtoMessage()    {}
+func (*QueryRosterResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_ee44accbe2f2b0ba, []int{5}
+}
+func (m *QueryRosterResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryRosterResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryRosterResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryRosterResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryRosterResponse.Merge(m, src)
+}
+func (m *QueryRosterResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryRosterResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryRosterResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryRosterResponse proto.InternalMessageInfo
+
+func (m *QueryRosterResponse) GetInForce() *phalawire.GatekeeperRoster {
+	if m != nil {
+		return m.InForce
+	}
+	return nil
+}
+
+func (m *QueryRosterResponse) GetNext() *phalawire.GatekeeperRoster {
+	if m != nil {
+		return m.Next
+	}
+	return nil
+}
+
+type QueryParamsRequest struct {
+}
+
+func (m *QueryParamsRequest) Reset()         { *m = QueryParamsRequest{} }
+func (m *QueryParamsRequest) String() string { return proto.CompactTextString(m) }
+func (*QueryParamsRequest) ProtoMessage()    {}
+func (*QueryParamsRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_ee44accbe2f2b0ba, []int{6}
+}
+func (m *QueryParamsRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryParamsRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryParamsRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryParamsRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryParamsRequest.Merge(m, src)
+}
+func (m *QueryParamsRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryParamsRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryParamsRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryParamsRequest proto.InternalMessageInfo
+
+type QueryParamsResponse struct {
+	Params *phalawire.KeyParams `protobuf:"bytes,1,opt,name=params,proto3" json:"params,omitempty"`
+}
+
+func (m *QueryParamsResponse) Reset()         { *m = QueryParamsResponse{} }
+func (m *QueryParamsResponse) String() string { return proto.CompactTextString(m) }
+func (*QueryParamsResponse) ProtoMessage()    {}
+func (*QueryParamsResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_ee44accbe2f2b0ba, []int{7}
+}
+func (m *QueryParamsResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *QueryParamsResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_QueryParamsResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *QueryParamsResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_QueryParamsResponse.Merge(m, src)
+}
+func (m *QueryParamsResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *QueryParamsResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_QueryParamsResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_QueryParamsResponse proto.InternalMessageInfo
+
+func (m *QueryParamsResponse) GetParams() *phalawire.KeyParams {
+	if m != nil {
+		return m.Params
+	}
+	return nil
+}
+
 type QueryClusterKeyRequest struct {
 	Cluster uint64 `protobuf:"varint,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
 }
@@ -117,7 +381,7 @@ func (m *QueryClusterKeyRequest) Reset()         { *m = QueryClusterKeyRequest{}
 func (m *QueryClusterKeyRequest) String() string { return proto.CompactTextString(m) }
 func (*QueryClusterKeyRequest) ProtoMessage()    {}
 func (*QueryClusterKeyRequest) Descriptor() ([]byte, []int) {
-	return fileDescriptor_ee44accbe2f2b0ba, []int{2}
+	return fileDescriptor_ee44accbe2f2b0ba, []int{8}
 }
 func (m *QueryClusterKeyRequest) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -161,7 +425,7 @@ func (m *QueryClusterKeyResponse) Reset()         { *m = QueryClusterKeyResponse
 func (m *QueryClusterKeyResponse) String() string { return proto.CompactTextString(m) }
 func (*QueryClusterKeyResponse) ProtoMessage()    {}
 func (*QueryClusterKeyResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_ee44accbe2f2b0ba, []int{3}
+	return fileDescriptor_ee44accbe2f2b0ba, []int{9}
 }
 func (m *QueryClusterKeyResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -206,7 +470,7 @@ func (m *QueryKeyRequestsRequest) Reset()         { *m = QueryKeyRequestsRequest
 func (m *QueryKeyRequestsRequest) String() string { return proto.CompactTextString(m) }
 func (*QueryKeyRequestsRequest) ProtoMessage()    {}
 func (*QueryKeyRequestsRequest) Descriptor() ([]byte, []int) {
-	return fileDescriptor_ee44accbe2f2b0ba, []int{4}
+	return fileDescriptor_ee44accbe2f2b0ba, []int{10}
 }
 func (m *QueryKeyRequestsRequest) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -250,7 +514,7 @@ func (m *QueryKeyRequestsResponse) Reset()         { *m = QueryKeyRequestsRespon
 func (m *QueryKeyRequestsResponse) String() string { return proto.CompactTextString(m) }
 func (*QueryKeyRequestsResponse) ProtoMessage()    {}
 func (*QueryKeyRequestsResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_ee44accbe2f2b0ba, []int{5}
+	return fileDescriptor_ee44accbe2f2b0ba, []int{11}
 }
 func (m *QueryKeyRequestsResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -289,6 +553,12 @@ func (m *QueryKeyRequestsResponse) GetRequests() []*phalawire.KeyRequest {
 func init() {
 	proto.RegisterType((*QuerySetRequest)(nil), "phala.gatekeeper.v1.QuerySetRequest")
 	proto.RegisterType((*QuerySetResponse)(nil), "phala.gatekeeper.v1.QuerySetResponse")
+	proto.RegisterType((*QueryGenerationRequest)(nil), "phala.gatekeeper.v1.QueryGenerationRequest")
+	proto.RegisterType((*QueryGenerationResponse)(nil), "phala.gatekeeper.v1.QueryGenerationResponse")
+	proto.RegisterType((*QueryRosterRequest)(nil), "phala.gatekeeper.v1.QueryRosterRequest")
+	proto.RegisterType((*QueryRosterResponse)(nil), "phala.gatekeeper.v1.QueryRosterResponse")
+	proto.RegisterType((*QueryParamsRequest)(nil), "phala.gatekeeper.v1.QueryParamsRequest")
+	proto.RegisterType((*QueryParamsResponse)(nil), "phala.gatekeeper.v1.QueryParamsResponse")
 	proto.RegisterType((*QueryClusterKeyRequest)(nil), "phala.gatekeeper.v1.QueryClusterKeyRequest")
 	proto.RegisterType((*QueryClusterKeyResponse)(nil), "phala.gatekeeper.v1.QueryClusterKeyResponse")
 	proto.RegisterType((*QueryKeyRequestsRequest)(nil), "phala.gatekeeper.v1.QueryKeyRequestsRequest")
@@ -298,35 +568,49 @@ func init() {
 func init() { proto.RegisterFile("phala/gatekeeper/v1/query.proto", fileDescriptor_ee44accbe2f2b0ba) }
 
 var fileDescriptor_ee44accbe2f2b0ba = []byte{
-	// 444 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x8c, 0x93, 0x41, 0x6e, 0xd3, 0x40,
-	0x14, 0x86, 0x33, 0x98, 0x02, 0x7a, 0x15, 0x02, 0x06, 0x04, 0xae, 0x55, 0xdc, 0xc8, 0x10, 0x09,
-	0x29, 0x74, 0x46, 0x09, 0xe2, 0x02, 0x45, 0x82, 0x05, 0x6c, 0xea, 0xee, 0xd8, 0x4d, 0xa3, 0x27,
-	0xc7, 0x8a, 0xeb, 0x71, 0x3d, 0xe3, 0x80, 0x85, 0xd8, 0x70, 0x02, 0x10, 0x1c, 0x82, 0xa3, 0xb0,
-	0xac, 0xc4, 0x86, 0x25, 0x4a, 0x38, 0x08, 0xb2, 0x67, 0x52, 0x47, 0xb5, 0xa1, 0x59, 0xce, 0xf8,
-	0x7f, 0xdf, 0xff, 0xfb, 0xfd, 0x36, 0xec, 0x65, 0x53, 0x91, 0x08, 0x1e, 0x09, 0x8d, 0x33, 0xc4,
-	0x0c, 0x73, 0x3e, 0x1f, 0xf1, 0xd3, 0x02, 0xf3, 0x92, 0x65, 0xb9, 0xd4, 0x92, 0xde, 0xad, 0x05,
-	0xac, 0x11, 0xb0, 0xf9, 0xc8, 0xdb, 0x8d, 0xa4, 0x8c, 0x12, 0xe4, 0x22, 0x8b, 0xb9, 0x48, 0x53,
-	0xa9, 0x85, 0x8e, 0x65, 0xaa, 0xcc, 0x88, 0xb7, 0x63, 0x98, 0xef, 0xe2, 0x1c, 0x2b, 0x9a, 0xd2,
-	0x42, 0xa3, 0x79, 0x14, 0xdc, 0x81, 0x5b, 0x87, 0x15, 0xfc, 0x08, 0x75, 0x88, 0xa7, 0x05, 0x2a,
-	0x1d, 0x1c, 0xc0, 0xed, 0xe6, 0x4a, 0x65, 0x32, 0x55, 0x48, 0x19, 0x38, 0x0a, 0xb5, 0x4b, 0xfa,
-	0xe4, 0xc9, 0xf6, 0x78, 0x97, 0x99, 0x08, 0x15, 0x8f, 0xcd, 0x47, 0xec, 0xd5, 0x79, 0x94, 0x6a,
-	0xa4, 0x12, 0x06, 0x63, 0xb8, 0x5f, 0x33, 0x5e, 0x24, 0x85, 0xd2, 0x98, 0xbf, 0xc6, 0xd2, 0xd2,
-	0xa9, 0x0b, 0xd7, 0x27, 0xe6, 0xb2, 0xa6, 0x5d, 0x0d, 0x57, 0xc7, 0xe0, 0x25, 0x3c, 0x68, 0xcd,
-	0x58, 0xfb, 0x21, 0x38, 0x33, 0x2c, 0xad, 0xfd, 0xce, 0x05, 0xfb, 0x35, 0x7d, 0xa5, 0x0a, 0xb8,
-	0xe5, 0x34, 0xa6, 0x6a, 0x65, 0x7e, 0x0f, 0xb6, 0x92, 0xf8, 0x24, 0x36, 0x2f, 0x72, 0x33, 0x34,
-	0x87, 0xe0, 0x10, 0xdc, 0xf6, 0x80, 0x75, 0x7e, 0x0e, 0x37, 0x72, 0x7b, 0xe7, 0x92, 0xbe, 0xd3,
-	0x61, 0xdf, 0x4c, 0x85, 0xe7, 0xd2, 0xf1, 0x77, 0x07, 0xb6, 0x6a, 0x26, 0xd5, 0xe0, 0x1c, 0xa1,
-	0xa6, 0x8f, 0x59, 0x47, 0x6d, 0xec, 0xc2, 0xea, 0xbd, 0xc1, 0x25, 0x2a, 0x13, 0x2a, 0xe8, 0x7f,
-	0xfa, 0xf9, 0xe7, 0xeb, 0x15, 0x8f, 0xba, 0xbc, 0xeb, 0x63, 0x51, 0xa8, 0xe9, 0x37, 0x02, 0xd0,
-	0xec, 0x85, 0x0e, 0xff, 0xcd, 0x6d, 0x35, 0xe4, 0x3d, 0xdd, 0x4c, 0x6c, 0xb3, 0x0c, 0xeb, 0x2c,
-	0x03, 0xfa, 0xa8, 0x33, 0xcb, 0x0c, 0x4b, 0xc5, 0x3f, 0xd8, 0x86, 0x3f, 0xd2, 0x2f, 0x04, 0xb6,
-	0xd7, 0xb6, 0x4c, 0xff, 0x63, 0xd5, 0x6e, 0xcf, 0xdb, 0xdf, 0x50, 0x6d, 0x93, 0x0d, 0xea, 0x64,
-	0x7b, 0xf4, 0x61, 0x67, 0xb2, 0x55, 0x55, 0x07, 0x6f, 0x7e, 0x2c, 0x7c, 0x72, 0xb6, 0xf0, 0xc9,
-	0xef, 0x85, 0x4f, 0x3e, 0x2f, 0xfd, 0xde, 0xd9, 0xd2, 0xef, 0xfd, 0x5a, 0xfa, 0xbd, 0xb7, 0xe3,
-	0x28, 0xd6, 0xd3, 0xe2, 0x98, 0x4d, 0xe4, 0x89, 0x41, 0xec, 0x47, 0xd2, 0xb2, 0x26, 0x53, 0x11,
-	0xa7, 0xfc, 0xfd, 0x3a, 0x53, 0x97, 0x19, 0xaa, 0xe3, 0x6b, 0xf5, 0x6f, 0xf5, 0xec, 0x6f, 0x00,
-	0x00, 0x00, 0xff, 0xff, 0x30, 0x5a, 0xfc, 0xea, 0xc7, 0x03, 0x00, 0x00,
+	// 672 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x8c, 0x95, 0xcf, 0x4f, 0xd4, 0x40,
+	0x14, 0xc7, 0x29, 0x0b, 0x0b, 0x79, 0x68, 0xd4, 0x81, 0x68, 0xa9, 0xd0, 0x85, 0x22, 0x81, 0x04,
+	0x69, 0x65, 0x89, 0x89, 0x7a, 0xd4, 0x04, 0x4c, 0xf0, 0x20, 0xcb, 0xcd, 0x0b, 0x29, 0x9b, 0x67,
+	0xb7, 0x61, 0x69, 0xcb, 0x74, 0x76, 0x61, 0xa3, 0x26, 0xc6, 0x83, 0x67, 0x8c, 0xfe, 0x43, 0xde,
+	0x3c, 0x92, 0x78, 0xf1, 0x68, 0xc0, 0x3f, 0xc4, 0x74, 0xe6, 0x75, 0xbb, 0xcb, 0x76, 0x7f, 0x1c,
+	0xfb, 0xe6, 0xfb, 0xde, 0xf7, 0x33, 0xcc, 0xfb, 0xb2, 0x50, 0x8a, 0x6a, 0x6e, 0xdd, 0x75, 0x3c,
+	0x57, 0xe0, 0x31, 0x62, 0x84, 0xdc, 0x69, 0x6e, 0x39, 0xa7, 0x0d, 0xe4, 0x2d, 0x3b, 0xe2, 0xa1,
+	0x08, 0xd9, 0xac, 0x14, 0xd8, 0x99, 0xc0, 0x6e, 0x6e, 0x19, 0x0b, 0x5e, 0x18, 0x7a, 0x75, 0x74,
+	0xdc, 0xc8, 0x77, 0xdc, 0x20, 0x08, 0x85, 0x2b, 0xfc, 0x30, 0x88, 0x55, 0x8b, 0x61, 0xaa, 0x99,
+	0x67, 0x3e, 0xc7, 0x64, 0x9a, 0x87, 0x01, 0x72, 0x29, 0xa0, 0xf3, 0xf9, 0xee, 0xf3, 0x58, 0xb8,
+	0x02, 0xd5, 0x91, 0x75, 0x0f, 0xee, 0xec, 0x27, 0xe6, 0x07, 0x28, 0x2a, 0x78, 0xda, 0xc0, 0x58,
+	0x58, 0x1f, 0xe1, 0x6e, 0x56, 0x8a, 0xa3, 0x30, 0x88, 0x91, 0xd9, 0x50, 0x88, 0x51, 0xe8, 0xda,
+	0x92, 0xb6, 0x3e, 0x53, 0x5e, 0xb0, 0x15, 0x62, 0x32, 0xcf, 0x6e, 0x6e, 0xd9, 0xbb, 0x6d, 0xd4,
+	0xa4, 0x25, 0x11, 0xb2, 0x67, 0x30, 0x1d, 0x71, 0x6c, 0xfa, 0x61, 0x23, 0xd6, 0xc7, 0x47, 0x68,
+	0x6a, 0xab, 0x2d, 0x1d, 0xee, 0x4b, 0xf7, 0xdd, 0xf6, 0x25, 0x52, 0xae, 0x33, 0x78, 0xd0, 0x73,
+	0x42, 0x78, 0xcf, 0x01, 0xb2, 0x4b, 0x13, 0xe5, 0xfc, 0x4d, 0xc3, 0xac, 0xad, 0x43, 0xcc, 0x96,
+	0xe1, 0x16, 0x47, 0xc1, 0x5b, 0x87, 0x35, 0xf4, 0xbd, 0x9a, 0x90, 0xb4, 0x13, 0x95, 0x19, 0x59,
+	0x7b, 0x2d, 0x4b, 0xd6, 0x1c, 0x30, 0x69, 0x5c, 0x09, 0x63, 0x81, 0x3c, 0xc5, 0xf9, 0xaa, 0xc1,
+	0x6c, 0x57, 0x99, 0x58, 0x5e, 0xc0, 0xb4, 0x1f, 0x1c, 0xbe, 0x0f, 0x79, 0x15, 0x89, 0xa4, 0xd4,
+	0xf7, 0xea, 0xd4, 0x3a, 0xe5, 0x07, 0x3b, 0x89, 0x9e, 0x6d, 0xc3, 0x44, 0x80, 0xe7, 0x82, 0xfe,
+	0x64, 0x43, 0xfb, 0xa4, 0xb8, 0x8d, 0xf7, 0xd6, 0xe5, 0xee, 0x49, 0x9c, 0xe2, 0xed, 0x12, 0x5d,
+	0x5a, 0x25, 0xba, 0x27, 0x50, 0x8c, 0x64, 0x85, 0xd8, 0xf4, 0x1b, 0x1e, 0x7b, 0x98, 0x76, 0x90,
+	0xce, 0x2a, 0xd3, 0x83, 0xbc, 0xaa, 0x37, 0x12, 0xd3, 0x3d, 0x6c, 0x91, 0x05, 0xd3, 0x61, 0xaa,
+	0xaa, 0x8a, 0x72, 0xd8, 0x44, 0x25, 0xfd, 0xb4, 0x76, 0xe8, 0xa9, 0x3a, 0x7b, 0x08, 0x60, 0x03,
+	0x0a, 0xc7, 0xd8, 0xea, 0xf3, 0x46, 0x1d, 0xfa, 0x44, 0x65, 0x39, 0x34, 0x27, 0x33, 0x4d, 0xef,
+	0xc7, 0xe6, 0x60, 0xb2, 0xee, 0x9f, 0xf8, 0x6a, 0x27, 0x6f, 0x57, 0xd4, 0x87, 0xb5, 0x0f, 0x7a,
+	0x6f, 0x03, 0x39, 0x3f, 0x85, 0x69, 0x4e, 0x35, 0x5d, 0x5b, 0x2a, 0xe4, 0xd8, 0x67, 0x5d, 0x95,
+	0xb6, 0xb4, 0xfc, 0xb3, 0x08, 0x93, 0x72, 0x26, 0x13, 0x50, 0x38, 0x40, 0xc1, 0x1e, 0xd9, 0x39,
+	0x09, 0xb5, 0x6f, 0xa4, 0xc8, 0x58, 0x1d, 0xa2, 0x52, 0x50, 0xd6, 0xd2, 0x97, 0xdf, 0xff, 0xbe,
+	0x8f, 0x1b, 0x4c, 0x77, 0xf2, 0xfe, 0x2f, 0x24, 0x51, 0xba, 0xd0, 0x00, 0xb2, 0xdd, 0x65, 0x1b,
+	0xfd, 0xe7, 0xf6, 0x44, 0xc6, 0x78, 0x3c, 0x9a, 0x98, 0x58, 0xd6, 0x24, 0xcb, 0x32, 0x2b, 0xe5,
+	0xb2, 0x74, 0x64, 0xe6, 0xb3, 0x06, 0x45, 0xb5, 0x82, 0x6c, 0xad, 0xbf, 0x43, 0x57, 0x5c, 0x8c,
+	0xf5, 0xe1, 0x42, 0xc2, 0x58, 0x91, 0x18, 0x8b, 0xec, 0x61, 0x2e, 0x06, 0x57, 0xbe, 0x09, 0x82,
+	0x5a, 0xd4, 0x41, 0x08, 0x5d, 0x91, 0x18, 0x84, 0xd0, 0x9d, 0x92, 0x21, 0x08, 0x2a, 0x18, 0xec,
+	0x87, 0x06, 0x90, 0x2d, 0xec, 0xa0, 0x87, 0xe9, 0x89, 0xce, 0xa0, 0x87, 0xe9, 0xcd, 0x8c, 0xb5,
+	0x21, 0x71, 0x56, 0xd9, 0x4a, 0x2e, 0xce, 0x31, 0xb6, 0x62, 0xe7, 0x03, 0x45, 0xef, 0x13, 0xfb,
+	0xa6, 0xc1, 0x4c, 0xc7, 0xfa, 0xb3, 0x01, 0x56, 0xbd, 0xb1, 0x32, 0x36, 0x47, 0x54, 0x13, 0xd9,
+	0xaa, 0x24, 0x2b, 0xb1, 0xc5, 0xfc, 0xb7, 0x22, 0xf9, 0xcb, 0x37, 0xbf, 0xae, 0x4c, 0xed, 0xf2,
+	0xca, 0xd4, 0xfe, 0x5e, 0x99, 0xda, 0xc5, 0xb5, 0x39, 0x76, 0x79, 0x6d, 0x8e, 0xfd, 0xb9, 0x36,
+	0xc7, 0xde, 0x95, 0x3d, 0x5f, 0xd4, 0x1a, 0x47, 0x76, 0x35, 0x3c, 0x51, 0x23, 0x36, 0xbd, 0x90,
+	0x66, 0x55, 0x6b, 0xae, 0x1f, 0x38, 0xe7, 0x9d, 0x33, 0x45, 0x2b, 0xc2, 0xf8, 0xa8, 0x28, 0x7f,
+	0xba, 0xb6, 0xff, 0x07, 0x00, 0x00, 0xff, 0xff, 0xe7, 0x0d, 0xf3, 0x7b, 0x4b, 0x07, 0x00, 0x00,
 }
 
 // Reference imports to suppress errors if they are not otherwise used.
@@ -341,7 +625,13 @@ const _ = grpc.SupportPackageIsVersion4
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://godoc.org/google.golang.org/grpc#ClientConn.NewStream.
 type QueryClient interface {
+	// Set is who holds parts in this epoch, and who did in the one before.
 	Set(ctx context.Context, in *QuerySetRequest, opts ...grpc.CallOption) (*QuerySetResponse, error)
+	// Generation is the newest making of an epoch's keys, and when the next attempt may begin if it has failed.
+	Generation(ctx context.Context, in *QueryGenerationRequest, opts ...grpc.CallOption) (*QueryGenerationResponse, error)
+	// Roster is who is to hold parts from the next border on.
+	Roster(ctx context.Context, in *QueryRosterRequest, opts ...grpc.CallOption) (*QueryRosterResponse, error)
+	Params(ctx context.Context, in *QueryParamsRequest, opts ...grpc.CallOption) (*QueryParamsResponse, error)
 	ClusterKey(ctx context.Context, in *QueryClusterKeyRequest, opts ...grpc.CallOption) (*QueryClusterKeyResponse, error)
 	KeyRequests(ctx context.Context, in *QueryKeyRequestsRequest, opts ...grpc.CallOption) (*QueryKeyRequestsResponse, error)
 }
@@ -357,6 +647,33 @@ func NewQueryClient(cc grpc1.ClientConn) QueryClient {
 func (c *queryClient) Set(ctx context.Context, in *QuerySetRequest, opts ...grpc.CallOption) (*QuerySetResponse, error) {
 	out := new(QuerySetResponse)
 	err := c.cc.Invoke(ctx, "/phala.gatekeeper.v1.Query/Set", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) Generation(ctx context.Context, in *QueryGenerationRequest, opts ...grpc.CallOption) (*QueryGenerationResponse, error) {
+	out := new(QueryGenerationResponse)
+	err := c.cc.Invoke(ctx, "/phala.gatekeeper.v1.Query/Generation", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) Roster(ctx context.Context, in *QueryRosterRequest, opts ...grpc.CallOption) (*QueryRosterResponse, error) {
+	out := new(QueryRosterResponse)
+	err := c.cc.Invoke(ctx, "/phala.gatekeeper.v1.Query/Roster", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *queryClient) Params(ctx context.Context, in *QueryParamsRequest, opts ...grpc.CallOption) (*QueryParamsResponse, error) {
+	out := new(QueryParamsResponse)
+	err := c.cc.Invoke(ctx, "/phala.gatekeeper.v1.Query/Params", in, out, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -383,7 +700,13 @@ func (c *queryClient) KeyRequests(ctx context.Context, in *QueryKeyRequestsReque
 
 // QueryServer is the server API for Query service.
 type QueryServer interface {
+	// Set is who holds parts in this epoch, and who did in the one before.
 	Set(context.Context, *QuerySetRequest) (*QuerySetResponse, error)
+	// Generation is the newest making of an epoch's keys, and when the next attempt may begin if it has failed.
+	Generation(context.Context, *QueryGenerationRequest) (*QueryGenerationResponse, error)
+	// Roster is who is to hold parts from the next border on.
+	Roster(context.Context, *QueryRosterRequest) (*QueryRosterResponse, error)
+	Params(context.Context, *QueryParamsRequest) (*QueryParamsResponse, error)
 	ClusterKey(context.Context, *QueryClusterKeyRequest) (*QueryClusterKeyResponse, error)
 	KeyRequests(context.Context, *QueryKeyRequestsRequest) (*QueryKeyRequestsResponse, error)
 }
@@ -394,6 +717,15 @@ type UnimplementedQueryServer struct {
 
 func (*UnimplementedQueryServer) Set(ctx context.Context, req *QuerySetRequest) (*QuerySetResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Set not implemented")
+}
+func (*UnimplementedQueryServer) Generation(ctx context.Context, req *QueryGenerationRequest) (*QueryGenerationResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Generation not implemented")
+}
+func (*UnimplementedQueryServer) Roster(ctx context.Context, req *QueryRosterRequest) (*QueryRosterResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Roster not implemented")
+}
+func (*UnimplementedQueryServer) Params(ctx context.Context, req *QueryParamsRequest) (*QueryParamsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Params not implemented")
 }
 func (*UnimplementedQueryServer) ClusterKey(ctx context.Context, req *QueryClusterKeyRequest) (*QueryClusterKeyResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ClusterKey not implemented")
@@ -420,6 +752,60 @@ func _Query_Set_Handler(srv interface{}, ctx context.Context, dec func(interface
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(QueryServer).Set(ctx, req.(*QuerySetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_Generation_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryGenerationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Generation(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/phala.gatekeeper.v1.Query/Generation",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Generation(ctx, req.(*QueryGenerationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_Roster_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryRosterRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Roster(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/phala.gatekeeper.v1.Query/Roster",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Roster(ctx, req.(*QueryRosterRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Query_Params_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryParamsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServer).Params(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/phala.gatekeeper.v1.Query/Params",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServer).Params(ctx, req.(*QueryParamsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -468,6 +854,18 @@ var _Query_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Set",
 			Handler:    _Query_Set_Handler,
+		},
+		{
+			MethodName: "Generation",
+			Handler:    _Query_Generation_Handler,
+		},
+		{
+			MethodName: "Roster",
+			Handler:    _Query_Roster_Handler,
+		},
+		{
+			MethodName: "Params",
+			Handler:    _Query_Params_Handler,
 		},
 		{
 			MethodName: "ClusterKey",
@@ -525,9 +923,212 @@ func (m *QuerySetResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.Previous != nil {
+		{
+			size, err := m.Previous.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
 	if m.Set != nil {
 		{
 			size, err := m.Set.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryGenerationRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryGenerationRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryGenerationRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryGenerationResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryGenerationResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryGenerationResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.RetryHeight != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.RetryHeight))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Generation != nil {
+		{
+			size, err := m.Generation.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryRosterRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryRosterRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryRosterRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryRosterResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryRosterResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryRosterResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Next != nil {
+		{
+			size, err := m.Next.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.InForce != nil {
+		{
+			size, err := m.InForce.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryParamsRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryParamsRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryParamsRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *QueryParamsResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *QueryParamsResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *QueryParamsResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Params != nil {
+		{
+			size, err := m.Params.MarshalToSizedBuffer(dAtA[:i])
 			if err != nil {
 				return 0, err
 			}
@@ -696,6 +1297,83 @@ func (m *QuerySetResponse) Size() (n int) {
 	_ = l
 	if m.Set != nil {
 		l = m.Set.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	if m.Previous != nil {
+		l = m.Previous.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryGenerationRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *QueryGenerationResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Generation != nil {
+		l = m.Generation.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	if m.RetryHeight != 0 {
+		n += 1 + sovQuery(uint64(m.RetryHeight))
+	}
+	return n
+}
+
+func (m *QueryRosterRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *QueryRosterResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.InForce != nil {
+		l = m.InForce.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	if m.Next != nil {
+		l = m.Next.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *QueryParamsRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *QueryParamsResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Params != nil {
+		l = m.Params.Size()
 		n += 1 + l + sovQuery(uint64(l))
 	}
 	return n
@@ -871,6 +1549,505 @@ func (m *QuerySetResponse) Unmarshal(dAtA []byte) error {
 				m.Set = &phalawire.GatekeeperSet{}
 			}
 			if err := m.Set.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Previous", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Previous == nil {
+				m.Previous = &phalawire.GatekeeperSet{}
+			}
+			if err := m.Previous.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryGenerationRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryGenerationRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryGenerationRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryGenerationResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryGenerationResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryGenerationResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Generation", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Generation == nil {
+				m.Generation = &phalawire.Generation{}
+			}
+			if err := m.Generation.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RetryHeight", wireType)
+			}
+			m.RetryHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.RetryHeight |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryRosterRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryRosterRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryRosterRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryRosterResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryRosterResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryRosterResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field InForce", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.InForce == nil {
+				m.InForce = &phalawire.GatekeeperRoster{}
+			}
+			if err := m.InForce.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Next", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Next == nil {
+				m.Next = &phalawire.GatekeeperRoster{}
+			}
+			if err := m.Next.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryParamsRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryParamsRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryParamsRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *QueryParamsResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: QueryParamsResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: QueryParamsResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Params", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Params == nil {
+				m.Params = &phalawire.KeyParams{}
+			}
+			if err := m.Params.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex

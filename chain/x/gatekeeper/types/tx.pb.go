@@ -214,43 +214,551 @@ func (m *MsgAnnounceEpochResponse) GetCounts() bool {
 	return false
 }
 
+type MsgUpdateRoster struct {
+	Authority string                 `protobuf:"bytes,1,opt,name=authority,proto3" json:"authority,omitempty"`
+	Threshold uint32                 `protobuf:"varint,2,opt,name=threshold,proto3" json:"threshold,omitempty"`
+	Members   []*phalawire.WorkerRef `protobuf:"bytes,3,rep,name=members,proto3" json:"members,omitempty"`
+}
+
+func (m *MsgUpdateRoster) Reset()         { *m = MsgUpdateRoster{} }
+func (m *MsgUpdateRoster) String() string { return proto.CompactTextString(m) }
+func (*MsgUpdateRoster) ProtoMessage()    {}
+func (*MsgUpdateRoster) Descriptor() ([]byte, []int) {
+	return fileDescriptor_0cf07e46215083a2, []int{4}
+}
+func (m *MsgUpdateRoster) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgUpdateRoster) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgUpdateRoster.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgUpdateRoster) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgUpdateRoster.Merge(m, src)
+}
+func (m *MsgUpdateRoster) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgUpdateRoster) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgUpdateRoster.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgUpdateRoster proto.InternalMessageInfo
+
+func (m *MsgUpdateRoster) GetAuthority() string {
+	if m != nil {
+		return m.Authority
+	}
+	return ""
+}
+
+func (m *MsgUpdateRoster) GetThreshold() uint32 {
+	if m != nil {
+		return m.Threshold
+	}
+	return 0
+}
+
+func (m *MsgUpdateRoster) GetMembers() []*phalawire.WorkerRef {
+	if m != nil {
+		return m.Members
+	}
+	return nil
+}
+
+type MsgUpdateRosterResponse struct {
+	FromHeight uint64 `protobuf:"varint,1,opt,name=from_height,json=fromHeight,proto3" json:"from_height,omitempty"`
+}
+
+func (m *MsgUpdateRosterResponse) Reset()         { *m = MsgUpdateRosterResponse{} }
+func (m *MsgUpdateRosterResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgUpdateRosterResponse) ProtoMessage()    {}
+func (*MsgUpdateRosterResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_0cf07e46215083a2, []int{5}
+}
+func (m *MsgUpdateRosterResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgUpdateRosterResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgUpdateRosterResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgUpdateRosterResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgUpdateRosterResponse.Merge(m, src)
+}
+func (m *MsgUpdateRosterResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgUpdateRosterResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgUpdateRosterResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgUpdateRosterResponse proto.InternalMessageInfo
+
+func (m *MsgUpdateRosterResponse) GetFromHeight() uint64 {
+	if m != nil {
+		return m.FromHeight
+	}
+	return 0
+}
+
+type MsgJoinGeneration struct {
+	Sender string                    `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Join   *phalawire.GenerationJoin `protobuf:"bytes,2,opt,name=join,proto3" json:"join,omitempty"`
+}
+
+func (m *MsgJoinGeneration) Reset()         { *m = MsgJoinGeneration{} }
+func (m *MsgJoinGeneration) String() string { return proto.CompactTextString(m) }
+func (*MsgJoinGeneration) ProtoMessage()    {}
+func (*MsgJoinGeneration) Descriptor() ([]byte, []int) {
+	return fileDescriptor_0cf07e46215083a2, []int{6}
+}
+func (m *MsgJoinGeneration) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgJoinGeneration) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgJoinGeneration.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgJoinGeneration) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgJoinGeneration.Merge(m, src)
+}
+func (m *MsgJoinGeneration) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgJoinGeneration) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgJoinGeneration.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgJoinGeneration proto.InternalMessageInfo
+
+func (m *MsgJoinGeneration) GetSender() string {
+	if m != nil {
+		return m.Sender
+	}
+	return ""
+}
+
+func (m *MsgJoinGeneration) GetJoin() *phalawire.GenerationJoin {
+	if m != nil {
+		return m.Join
+	}
+	return nil
+}
+
+type MsgJoinGenerationResponse struct {
+}
+
+func (m *MsgJoinGenerationResponse) Reset()         { *m = MsgJoinGenerationResponse{} }
+func (m *MsgJoinGenerationResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgJoinGenerationResponse) ProtoMessage()    {}
+func (*MsgJoinGenerationResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_0cf07e46215083a2, []int{7}
+}
+func (m *MsgJoinGenerationResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgJoinGenerationResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgJoinGenerationResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgJoinGenerationResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgJoinGenerationResponse.Merge(m, src)
+}
+func (m *MsgJoinGenerationResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgJoinGenerationResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgJoinGenerationResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgJoinGenerationResponse proto.InternalMessageInfo
+
+type MsgContribute struct {
+	Sender       string                  `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Contribution *phalawire.Contribution `protobuf:"bytes,2,opt,name=contribution,proto3" json:"contribution,omitempty"`
+}
+
+func (m *MsgContribute) Reset()         { *m = MsgContribute{} }
+func (m *MsgContribute) String() string { return proto.CompactTextString(m) }
+func (*MsgContribute) ProtoMessage()    {}
+func (*MsgContribute) Descriptor() ([]byte, []int) {
+	return fileDescriptor_0cf07e46215083a2, []int{8}
+}
+func (m *MsgContribute) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgContribute) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgContribute.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgContribute) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgContribute.Merge(m, src)
+}
+func (m *MsgContribute) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgContribute) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgContribute.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgContribute proto.InternalMessageInfo
+
+func (m *MsgContribute) GetSender() string {
+	if m != nil {
+		return m.Sender
+	}
+	return ""
+}
+
+func (m *MsgContribute) GetContribution() *phalawire.Contribution {
+	if m != nil {
+		return m.Contribution
+	}
+	return nil
+}
+
+type MsgContributeResponse struct {
+}
+
+func (m *MsgContributeResponse) Reset()         { *m = MsgContributeResponse{} }
+func (m *MsgContributeResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgContributeResponse) ProtoMessage()    {}
+func (*MsgContributeResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_0cf07e46215083a2, []int{9}
+}
+func (m *MsgContributeResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgContributeResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgContributeResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgContributeResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgContributeResponse.Merge(m, src)
+}
+func (m *MsgContributeResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgContributeResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgContributeResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgContributeResponse proto.InternalMessageInfo
+
+type MsgComplain struct {
+	Sender    string               `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Complaint *phalawire.Complaint `protobuf:"bytes,2,opt,name=complaint,proto3" json:"complaint,omitempty"`
+}
+
+func (m *MsgComplain) Reset()         { *m = MsgComplain{} }
+func (m *MsgComplain) String() string { return proto.CompactTextString(m) }
+func (*MsgComplain) ProtoMessage()    {}
+func (*MsgComplain) Descriptor() ([]byte, []int) {
+	return fileDescriptor_0cf07e46215083a2, []int{10}
+}
+func (m *MsgComplain) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgComplain) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgComplain.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgComplain) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgComplain.Merge(m, src)
+}
+func (m *MsgComplain) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgComplain) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgComplain.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgComplain proto.InternalMessageInfo
+
+func (m *MsgComplain) GetSender() string {
+	if m != nil {
+		return m.Sender
+	}
+	return ""
+}
+
+func (m *MsgComplain) GetComplaint() *phalawire.Complaint {
+	if m != nil {
+		return m.Complaint
+	}
+	return nil
+}
+
+type MsgComplainResponse struct {
+	Excluded uint32 `protobuf:"varint,1,opt,name=excluded,proto3" json:"excluded,omitempty"`
+}
+
+func (m *MsgComplainResponse) Reset()         { *m = MsgComplainResponse{} }
+func (m *MsgComplainResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgComplainResponse) ProtoMessage()    {}
+func (*MsgComplainResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_0cf07e46215083a2, []int{11}
+}
+func (m *MsgComplainResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgComplainResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgComplainResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgComplainResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgComplainResponse.Merge(m, src)
+}
+func (m *MsgComplainResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgComplainResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgComplainResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgComplainResponse proto.InternalMessageInfo
+
+func (m *MsgComplainResponse) GetExcluded() uint32 {
+	if m != nil {
+		return m.Excluded
+	}
+	return 0
+}
+
+type MsgConfirm struct {
+	Sender       string                  `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Confirmation *phalawire.Confirmation `protobuf:"bytes,2,opt,name=confirmation,proto3" json:"confirmation,omitempty"`
+}
+
+func (m *MsgConfirm) Reset()         { *m = MsgConfirm{} }
+func (m *MsgConfirm) String() string { return proto.CompactTextString(m) }
+func (*MsgConfirm) ProtoMessage()    {}
+func (*MsgConfirm) Descriptor() ([]byte, []int) {
+	return fileDescriptor_0cf07e46215083a2, []int{12}
+}
+func (m *MsgConfirm) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgConfirm) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgConfirm.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgConfirm) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgConfirm.Merge(m, src)
+}
+func (m *MsgConfirm) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgConfirm) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgConfirm.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgConfirm proto.InternalMessageInfo
+
+func (m *MsgConfirm) GetSender() string {
+	if m != nil {
+		return m.Sender
+	}
+	return ""
+}
+
+func (m *MsgConfirm) GetConfirmation() *phalawire.Confirmation {
+	if m != nil {
+		return m.Confirmation
+	}
+	return nil
+}
+
+type MsgConfirmResponse struct {
+	Begun bool `protobuf:"varint,1,opt,name=begun,proto3" json:"begun,omitempty"`
+}
+
+func (m *MsgConfirmResponse) Reset()         { *m = MsgConfirmResponse{} }
+func (m *MsgConfirmResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgConfirmResponse) ProtoMessage()    {}
+func (*MsgConfirmResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_0cf07e46215083a2, []int{13}
+}
+func (m *MsgConfirmResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgConfirmResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgConfirmResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgConfirmResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgConfirmResponse.Merge(m, src)
+}
+func (m *MsgConfirmResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgConfirmResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgConfirmResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgConfirmResponse proto.InternalMessageInfo
+
+func (m *MsgConfirmResponse) GetBegun() bool {
+	if m != nil {
+		return m.Begun
+	}
+	return false
+}
+
 func init() {
 	proto.RegisterType((*MsgRequestKey)(nil), "phala.gatekeeper.v1.MsgRequestKey")
 	proto.RegisterType((*MsgRequestKeyResponse)(nil), "phala.gatekeeper.v1.MsgRequestKeyResponse")
 	proto.RegisterType((*MsgAnnounceEpoch)(nil), "phala.gatekeeper.v1.MsgAnnounceEpoch")
 	proto.RegisterType((*MsgAnnounceEpochResponse)(nil), "phala.gatekeeper.v1.MsgAnnounceEpochResponse")
+	proto.RegisterType((*MsgUpdateRoster)(nil), "phala.gatekeeper.v1.MsgUpdateRoster")
+	proto.RegisterType((*MsgUpdateRosterResponse)(nil), "phala.gatekeeper.v1.MsgUpdateRosterResponse")
+	proto.RegisterType((*MsgJoinGeneration)(nil), "phala.gatekeeper.v1.MsgJoinGeneration")
+	proto.RegisterType((*MsgJoinGenerationResponse)(nil), "phala.gatekeeper.v1.MsgJoinGenerationResponse")
+	proto.RegisterType((*MsgContribute)(nil), "phala.gatekeeper.v1.MsgContribute")
+	proto.RegisterType((*MsgContributeResponse)(nil), "phala.gatekeeper.v1.MsgContributeResponse")
+	proto.RegisterType((*MsgComplain)(nil), "phala.gatekeeper.v1.MsgComplain")
+	proto.RegisterType((*MsgComplainResponse)(nil), "phala.gatekeeper.v1.MsgComplainResponse")
+	proto.RegisterType((*MsgConfirm)(nil), "phala.gatekeeper.v1.MsgConfirm")
+	proto.RegisterType((*MsgConfirmResponse)(nil), "phala.gatekeeper.v1.MsgConfirmResponse")
 }
 
 func init() { proto.RegisterFile("phala/gatekeeper/v1/tx.proto", fileDescriptor_0cf07e46215083a2) }
 
 var fileDescriptor_0cf07e46215083a2 = []byte{
-	// 408 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x8c, 0x92, 0xcf, 0xae, 0xd2, 0x40,
-	0x14, 0xc6, 0x19, 0x8d, 0xa8, 0xa3, 0x24, 0x5a, 0xa3, 0x40, 0x35, 0x0d, 0x36, 0x31, 0x21, 0x4d,
-	0x98, 0x49, 0xcb, 0x8e, 0x8d, 0xc1, 0xc4, 0x15, 0xb2, 0xe9, 0xd2, 0xb8, 0x29, 0xf5, 0x64, 0xda,
-	0x68, 0x67, 0x6a, 0x67, 0x8a, 0xb0, 0x33, 0x2e, 0x8d, 0x0b, 0x9f, 0xc0, 0x67, 0xe0, 0x31, 0x5c,
-	0xe2, 0xee, 0x2e, 0x6f, 0x60, 0xc1, 0x6b, 0xdc, 0xf4, 0xdf, 0xbd, 0x94, 0x0b, 0xb9, 0x77, 0xd3,
-	0x74, 0xe6, 0xfb, 0xce, 0x77, 0x7e, 0x3d, 0xa7, 0xf8, 0x55, 0x1c, 0x78, 0x5f, 0x3d, 0xca, 0x3c,
-	0x05, 0x5f, 0x00, 0x62, 0x48, 0xe8, 0xdc, 0xa6, 0x6a, 0x41, 0xe2, 0x44, 0x28, 0xa1, 0x3d, 0xcb,
-	0x55, 0x72, 0xa5, 0x92, 0xb9, 0xad, 0x3f, 0xf5, 0xa2, 0x90, 0x0b, 0x9a, 0x3f, 0x0b, 0x9f, 0xde,
-	0xf6, 0x85, 0x8c, 0x84, 0xa4, 0x91, 0x64, 0x59, 0x7d, 0x24, 0x59, 0x29, 0x74, 0x8b, 0xf8, 0xef,
-	0x61, 0x02, 0x99, 0x20, 0x95, 0xa7, 0xa0, 0x90, 0xcc, 0xdf, 0x08, 0xb7, 0xa6, 0x92, 0xb9, 0xf0,
-	0x2d, 0x05, 0xa9, 0x26, 0xb0, 0xd4, 0x5e, 0xe0, 0xa6, 0x04, 0xfe, 0x19, 0x92, 0x0e, 0xea, 0xa1,
-	0xfe, 0x43, 0xb7, 0x3c, 0x69, 0x43, 0x7c, 0x3f, 0x29, 0x5c, 0x9d, 0x3b, 0x3d, 0xd4, 0x7f, 0xe4,
-	0x74, 0x49, 0xc1, 0x95, 0xc5, 0x92, 0xb9, 0x4d, 0x26, 0xb0, 0x2c, 0x63, 0xdc, 0xca, 0x39, 0x22,
-	0x3f, 0x77, 0x2b, 0xab, 0x4c, 0xf8, 0xb5, 0x5b, 0x59, 0xc6, 0xb5, 0x0f, 0xad, 0x35, 0x37, 0xdb,
-	0xf8, 0x79, 0xed, 0xc2, 0x05, 0x19, 0x0b, 0x2e, 0xc1, 0xfc, 0x8b, 0xf0, 0x93, 0xa9, 0x64, 0x63,
-	0xce, 0x45, 0xca, 0x7d, 0x78, 0x1f, 0x0b, 0x3f, 0x38, 0x89, 0xfa, 0x16, 0x3f, 0xf6, 0x4a, 0x63,
-	0x04, 0xbc, 0xe2, 0x7d, 0x79, 0xc0, 0x3b, 0xde, 0xb3, 0xb8, 0xb5, 0x82, 0x91, 0x7d, 0x80, 0xfd,
-	0xfa, 0x18, 0x76, 0x8d, 0xc5, 0x74, 0x70, 0xe7, 0xf0, 0xae, 0x82, 0xcf, 0x38, 0x7d, 0x91, 0x72,
-	0x25, 0x73, 0xce, 0x07, 0x6e, 0x79, 0x72, 0xfe, 0x23, 0x7c, 0x77, 0x2a, 0x99, 0xf6, 0x09, 0xe3,
-	0xbd, 0x05, 0x98, 0xe4, 0xc8, 0xbe, 0x49, 0x6d, 0x2c, 0xba, 0x75, 0xb3, 0xe7, 0xb2, 0x3b, 0xe0,
-	0x56, 0x7d, 0x6c, 0x6f, 0x4e, 0x15, 0xd7, 0x6c, 0xfa, 0xe0, 0x56, 0xb6, 0xaa, 0x8d, 0x7e, 0xef,
-	0xc7, 0x6e, 0x65, 0xa1, 0x77, 0x1f, 0xfe, 0x6d, 0x0c, 0xb4, 0xde, 0x18, 0xe8, 0x7c, 0x63, 0xa0,
-	0x3f, 0x5b, 0xa3, 0xb1, 0xde, 0x1a, 0x8d, 0xb3, 0xad, 0xd1, 0xf8, 0xe8, 0xb0, 0x50, 0x05, 0xe9,
-	0x8c, 0xf8, 0x22, 0xa2, 0x79, 0xf2, 0x80, 0x89, 0xe2, 0x85, 0xfa, 0x81, 0x17, 0x72, 0xba, 0xd8,
-	0x1f, 0xb0, 0x5a, 0xc6, 0x20, 0x67, 0xcd, 0xfc, 0x2f, 0x1d, 0x5e, 0x04, 0x00, 0x00, 0xff, 0xff,
-	0xc5, 0x96, 0x4c, 0x1a, 0x21, 0x03, 0x00, 0x00,
+	// 825 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x8c, 0x96, 0xcf, 0x6f, 0xe3, 0x44,
+	0x14, 0xc7, 0x6b, 0xba, 0xdd, 0xb6, 0x2f, 0x1b, 0x60, 0xbd, 0x40, 0x53, 0x37, 0x78, 0x83, 0xc5,
+	0x8f, 0x28, 0xec, 0xda, 0x4a, 0x2a, 0x71, 0xc8, 0x05, 0x2d, 0x2b, 0x04, 0x62, 0xc9, 0x65, 0x10,
+	0x20, 0xa1, 0x95, 0x90, 0xe3, 0xbc, 0xda, 0xa6, 0xf1, 0x8c, 0xf1, 0x8c, 0x4b, 0x73, 0x43, 0x9c,
+	0x10, 0x70, 0x40, 0x9c, 0x38, 0xf1, 0x07, 0x70, 0xea, 0x89, 0xbf, 0x81, 0x63, 0x8f, 0x1c, 0x51,
+	0x7b, 0xe8, 0xbf, 0xb1, 0xf2, 0xef, 0x1f, 0x89, 0x9b, 0x5c, 0xa2, 0xcc, 0xbc, 0xcf, 0x7b, 0xf3,
+	0xfd, 0xce, 0xcc, 0x9b, 0x04, 0xba, 0xbe, 0x63, 0xce, 0x4d, 0xc3, 0x36, 0x05, 0x9e, 0x22, 0xfa,
+	0x18, 0x18, 0x67, 0x43, 0x43, 0x9c, 0xeb, 0x7e, 0xc0, 0x04, 0x93, 0x1f, 0xc4, 0x51, 0xbd, 0x88,
+	0xea, 0x67, 0x43, 0xe5, 0xbe, 0xe9, 0xb9, 0x94, 0x19, 0xf1, 0x67, 0xc2, 0x29, 0x07, 0x16, 0xe3,
+	0x1e, 0xe3, 0x86, 0xc7, 0xed, 0x28, 0xdf, 0xe3, 0x76, 0x1a, 0x50, 0x93, 0xf2, 0x3f, 0xb8, 0x01,
+	0x46, 0x01, 0x1b, 0x29, 0x06, 0xa6, 0x70, 0x19, 0x4d, 0xe3, 0xdd, 0x6a, 0xdc, 0x9d, 0x21, 0x15,
+	0xae, 0x58, 0xa4, 0xd1, 0xc3, 0x6a, 0x94, 0x0b, 0x53, 0x60, 0x12, 0xd2, 0x7e, 0x93, 0xa0, 0x3d,
+	0xe1, 0x36, 0xc1, 0xef, 0x43, 0xe4, 0xe2, 0x19, 0x2e, 0xe4, 0x37, 0xe0, 0x2e, 0x47, 0x3a, 0xc3,
+	0xa0, 0x23, 0xf5, 0xa4, 0xfe, 0x3e, 0x49, 0x47, 0xf2, 0x31, 0xec, 0x06, 0x09, 0xd5, 0x79, 0xa9,
+	0x27, 0xf5, 0x5b, 0xa3, 0x43, 0x3d, 0x71, 0x15, 0x95, 0xd5, 0xcf, 0x86, 0xfa, 0x33, 0x5c, 0xa4,
+	0x65, 0x48, 0x46, 0x8e, 0xf5, 0x9f, 0x6e, 0x2e, 0x06, 0x69, 0x85, 0x5f, 0x6e, 0x2e, 0x06, 0xea,
+	0xd2, 0x36, 0x55, 0x16, 0xd7, 0x0e, 0xe0, 0xf5, 0xca, 0x04, 0x41, 0xee, 0x33, 0xca, 0x51, 0xfb,
+	0x4b, 0x82, 0x57, 0x27, 0xdc, 0x7e, 0x42, 0x29, 0x0b, 0xa9, 0x85, 0x1f, 0xfb, 0xcc, 0x72, 0x1a,
+	0xa5, 0x7e, 0x08, 0xf7, 0xcc, 0x14, 0xf4, 0x90, 0x66, 0x7a, 0x8f, 0x6a, 0x7a, 0x9f, 0x94, 0x10,
+	0x52, 0x49, 0x18, 0x0f, 0x6b, 0xb2, 0xdf, 0x5a, 0x25, 0xbb, 0xa2, 0x45, 0x1b, 0x41, 0xa7, 0x3e,
+	0x97, 0x89, 0x8f, 0x74, 0x5a, 0x2c, 0xa4, 0x82, 0xc7, 0x3a, 0xf7, 0x48, 0x3a, 0xd2, 0xfe, 0x91,
+	0xe0, 0x95, 0x09, 0xb7, 0xbf, 0xf4, 0x67, 0xa6, 0x40, 0xc2, 0xb8, 0xc0, 0x40, 0xee, 0xc2, 0xbe,
+	0x19, 0x0a, 0x87, 0x05, 0xae, 0x58, 0xa4, 0xb6, 0x8a, 0x89, 0x28, 0x2a, 0x9c, 0x00, 0xb9, 0xc3,
+	0xe6, 0xb3, 0xd8, 0x56, 0x9b, 0x14, 0x13, 0xf2, 0x08, 0x76, 0x3d, 0xf4, 0xa6, 0x18, 0xf0, 0xce,
+	0x76, 0x6f, 0xbb, 0xdf, 0x1a, 0x75, 0x6a, 0x96, 0xbf, 0x66, 0xc1, 0x29, 0x06, 0x04, 0x4f, 0x48,
+	0x06, 0x8e, 0x8f, 0x23, 0xab, 0xc5, 0x0a, 0x91, 0xdb, 0xde, 0x2a, 0xb7, 0x65, 0x91, 0xda, 0x18,
+	0x0e, 0x6a, 0x53, 0xb9, 0xd7, 0x87, 0xd0, 0x3a, 0x09, 0x98, 0xf7, 0xad, 0x83, 0xae, 0xed, 0x88,
+	0xd8, 0xc1, 0x1d, 0x02, 0xd1, 0xd4, 0xa7, 0xf1, 0x8c, 0xf6, 0xb3, 0x04, 0xf7, 0x27, 0xdc, 0xfe,
+	0x8c, 0xb9, 0xf4, 0x93, 0xfc, 0x1a, 0x37, 0x1e, 0xe5, 0x10, 0xee, 0x7c, 0xc7, 0x5c, 0x9a, 0x1e,
+	0xe1, 0x9b, 0x35, 0x3f, 0x45, 0x81, 0xa8, 0x1c, 0x89, 0xd1, 0x71, 0xbf, 0x76, 0x78, 0x9d, 0x55,
+	0x76, 0x22, 0x5e, 0x3b, 0x82, 0xc3, 0x25, 0x25, 0xf9, 0x8d, 0xfb, 0x33, 0xe9, 0x8c, 0xa7, 0x8c,
+	0x8a, 0xc0, 0x9d, 0x86, 0x02, 0x6f, 0xbb, 0x6e, 0x56, 0x46, 0xb9, 0x8c, 0x36, 0x5c, 0xb7, 0xa7,
+	0x25, 0x84, 0x54, 0x12, 0x36, 0xeb, 0x92, 0x42, 0x48, 0xda, 0x25, 0xc5, 0x44, 0xae, 0xf9, 0x57,
+	0x09, 0x5a, 0x71, 0xc4, 0xf3, 0xe7, 0xa6, 0xdb, 0xbc, 0xab, 0x1f, 0xc0, 0xbe, 0x95, 0x32, 0x59,
+	0x77, 0x74, 0x96, 0xe4, 0xa6, 0x71, 0x52, 0xa0, 0xe3, 0x47, 0x35, 0xa1, 0xdd, 0xd5, 0x42, 0x13,
+	0x5c, 0x1b, 0xc2, 0x83, 0xd2, 0x30, 0xbf, 0x21, 0x0a, 0xec, 0xe1, 0xb9, 0x35, 0x0f, 0x67, 0x38,
+	0x8b, 0x65, 0xb5, 0x49, 0x3e, 0xd6, 0xfe, 0x90, 0x00, 0x12, 0x6b, 0x27, 0x6e, 0xe0, 0xad, 0xd9,
+	0xf1, 0x08, 0x31, 0x6f, 0xdf, 0xf1, 0x1c, 0x21, 0x95, 0x84, 0xf1, 0xfb, 0x35, 0x23, 0x47, 0x0d,
+	0x3b, 0x1e, 0x65, 0x68, 0x03, 0x90, 0x8b, 0x51, 0x6e, 0xe3, 0x35, 0xd8, 0x99, 0xa2, 0x1d, 0xd2,
+	0xb4, 0xa7, 0x93, 0xc1, 0xe8, 0xef, 0x1d, 0xd8, 0x9e, 0x70, 0x5b, 0x7e, 0x0e, 0x50, 0x7a, 0x53,
+	0x35, 0x7d, 0xc5, 0x0f, 0x80, 0x5e, 0x79, 0xe9, 0x94, 0xc1, 0x7a, 0x26, 0x5f, 0x1b, 0xa1, 0x5d,
+	0x7d, 0x09, 0xdf, 0x69, 0x4a, 0xae, 0x60, 0xca, 0xe3, 0x8d, 0xb0, 0x7c, 0x99, 0x29, 0xdc, 0xab,
+	0xbc, 0x4d, 0x6f, 0x37, 0xa5, 0x97, 0x29, 0xe5, 0xd1, 0x26, 0x54, 0xbe, 0x86, 0x03, 0x2f, 0xd7,
+	0x9e, 0x82, 0x77, 0x9b, 0xf2, 0xab, 0x9c, 0xa2, 0x6f, 0xc6, 0xe5, 0x2b, 0x3d, 0x07, 0x28, 0x35,
+	0x73, 0xe3, 0x91, 0x14, 0x4c, 0xf3, 0x91, 0x2c, 0xb7, 0x9e, 0xfc, 0x15, 0xec, 0xe5, 0x6d, 0xd7,
+	0x6b, 0xce, 0x4b, 0x08, 0xa5, 0xbf, 0x8e, 0xc8, 0xeb, 0x7e, 0x01, 0xbb, 0x59, 0x37, 0x3c, 0xbc,
+	0x45, 0x4e, 0x04, 0x28, 0xef, 0xad, 0x01, 0xb2, 0xa2, 0xca, 0xce, 0x8f, 0x37, 0x17, 0x03, 0xe9,
+	0xa3, 0xcf, 0xff, 0xbd, 0x52, 0xa5, 0xcb, 0x2b, 0x55, 0xfa, 0xff, 0x4a, 0x95, 0x7e, 0xbf, 0x56,
+	0xb7, 0x2e, 0xaf, 0xd5, 0xad, 0xff, 0xae, 0xd5, 0xad, 0x6f, 0x46, 0xb6, 0x2b, 0x9c, 0x70, 0xaa,
+	0x5b, 0xcc, 0x33, 0xe2, 0x9a, 0x8f, 0x6d, 0x96, 0x7c, 0x31, 0x2c, 0xc7, 0x74, 0xa9, 0x71, 0x5e,
+	0xee, 0x15, 0xb1, 0xf0, 0x91, 0x4f, 0xef, 0xc6, 0xff, 0x28, 0x8e, 0x5f, 0x04, 0x00, 0x00, 0xff,
+	0xff, 0x71, 0x12, 0x15, 0x77, 0x0b, 0x09, 0x00, 0x00,
 }
 
 // Reference imports to suppress errors if they are not otherwise used.
@@ -269,6 +777,13 @@ type MsgClient interface {
 	RequestKey(ctx context.Context, in *MsgRequestKey, opts ...grpc.CallOption) (*MsgRequestKeyResponse, error)
 	// AnnounceEpoch is one member's word on the cluster's input key; q equal words make it count.
 	AnnounceEpoch(ctx context.Context, in *MsgAnnounceEpoch, opts ...grpc.CallOption) (*MsgAnnounceEpochResponse, error)
+	// UpdateRoster says who holds parts from the next border on; governance alone sends it.
+	UpdateRoster(ctx context.Context, in *MsgUpdateRoster, opts ...grpc.CallOption) (*MsgUpdateRosterResponse, error)
+	// JoinGeneration, Contribute, Complain and Confirm carry the making of an epoch's keys; their signatures count, not their sender.
+	JoinGeneration(ctx context.Context, in *MsgJoinGeneration, opts ...grpc.CallOption) (*MsgJoinGenerationResponse, error)
+	Contribute(ctx context.Context, in *MsgContribute, opts ...grpc.CallOption) (*MsgContributeResponse, error)
+	Complain(ctx context.Context, in *MsgComplain, opts ...grpc.CallOption) (*MsgComplainResponse, error)
+	Confirm(ctx context.Context, in *MsgConfirm, opts ...grpc.CallOption) (*MsgConfirmResponse, error)
 }
 
 type msgClient struct {
@@ -297,12 +812,64 @@ func (c *msgClient) AnnounceEpoch(ctx context.Context, in *MsgAnnounceEpoch, opt
 	return out, nil
 }
 
+func (c *msgClient) UpdateRoster(ctx context.Context, in *MsgUpdateRoster, opts ...grpc.CallOption) (*MsgUpdateRosterResponse, error) {
+	out := new(MsgUpdateRosterResponse)
+	err := c.cc.Invoke(ctx, "/phala.gatekeeper.v1.Msg/UpdateRoster", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) JoinGeneration(ctx context.Context, in *MsgJoinGeneration, opts ...grpc.CallOption) (*MsgJoinGenerationResponse, error) {
+	out := new(MsgJoinGenerationResponse)
+	err := c.cc.Invoke(ctx, "/phala.gatekeeper.v1.Msg/JoinGeneration", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) Contribute(ctx context.Context, in *MsgContribute, opts ...grpc.CallOption) (*MsgContributeResponse, error) {
+	out := new(MsgContributeResponse)
+	err := c.cc.Invoke(ctx, "/phala.gatekeeper.v1.Msg/Contribute", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) Complain(ctx context.Context, in *MsgComplain, opts ...grpc.CallOption) (*MsgComplainResponse, error) {
+	out := new(MsgComplainResponse)
+	err := c.cc.Invoke(ctx, "/phala.gatekeeper.v1.Msg/Complain", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) Confirm(ctx context.Context, in *MsgConfirm, opts ...grpc.CallOption) (*MsgConfirmResponse, error) {
+	out := new(MsgConfirmResponse)
+	err := c.cc.Invoke(ctx, "/phala.gatekeeper.v1.Msg/Confirm", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // MsgServer is the server API for Msg service.
 type MsgServer interface {
 	// RequestKey puts a member's request for its cluster's secret on record; the release follows the record.
 	RequestKey(context.Context, *MsgRequestKey) (*MsgRequestKeyResponse, error)
 	// AnnounceEpoch is one member's word on the cluster's input key; q equal words make it count.
 	AnnounceEpoch(context.Context, *MsgAnnounceEpoch) (*MsgAnnounceEpochResponse, error)
+	// UpdateRoster says who holds parts from the next border on; governance alone sends it.
+	UpdateRoster(context.Context, *MsgUpdateRoster) (*MsgUpdateRosterResponse, error)
+	// JoinGeneration, Contribute, Complain and Confirm carry the making of an epoch's keys; their signatures count, not their sender.
+	JoinGeneration(context.Context, *MsgJoinGeneration) (*MsgJoinGenerationResponse, error)
+	Contribute(context.Context, *MsgContribute) (*MsgContributeResponse, error)
+	Complain(context.Context, *MsgComplain) (*MsgComplainResponse, error)
+	Confirm(context.Context, *MsgConfirm) (*MsgConfirmResponse, error)
 }
 
 // UnimplementedMsgServer can be embedded to have forward compatible implementations.
@@ -314,6 +881,21 @@ func (*UnimplementedMsgServer) RequestKey(ctx context.Context, req *MsgRequestKe
 }
 func (*UnimplementedMsgServer) AnnounceEpoch(ctx context.Context, req *MsgAnnounceEpoch) (*MsgAnnounceEpochResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method AnnounceEpoch not implemented")
+}
+func (*UnimplementedMsgServer) UpdateRoster(ctx context.Context, req *MsgUpdateRoster) (*MsgUpdateRosterResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method UpdateRoster not implemented")
+}
+func (*UnimplementedMsgServer) JoinGeneration(ctx context.Context, req *MsgJoinGeneration) (*MsgJoinGenerationResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method JoinGeneration not implemented")
+}
+func (*UnimplementedMsgServer) Contribute(ctx context.Context, req *MsgContribute) (*MsgContributeResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Contribute not implemented")
+}
+func (*UnimplementedMsgServer) Complain(ctx context.Context, req *MsgComplain) (*MsgComplainResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Complain not implemented")
+}
+func (*UnimplementedMsgServer) Confirm(ctx context.Context, req *MsgConfirm) (*MsgConfirmResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Confirm not implemented")
 }
 
 func RegisterMsgServer(s grpc1.Server, srv MsgServer) {
@@ -356,6 +938,96 @@ func _Msg_AnnounceEpoch_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Msg_UpdateRoster_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgUpdateRoster)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).UpdateRoster(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/phala.gatekeeper.v1.Msg/UpdateRoster",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).UpdateRoster(ctx, req.(*MsgUpdateRoster))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_JoinGeneration_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgJoinGeneration)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).JoinGeneration(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/phala.gatekeeper.v1.Msg/JoinGeneration",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).JoinGeneration(ctx, req.(*MsgJoinGeneration))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_Contribute_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgContribute)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).Contribute(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/phala.gatekeeper.v1.Msg/Contribute",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).Contribute(ctx, req.(*MsgContribute))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_Complain_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgComplain)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).Complain(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/phala.gatekeeper.v1.Msg/Complain",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).Complain(ctx, req.(*MsgComplain))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_Confirm_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgConfirm)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).Confirm(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/phala.gatekeeper.v1.Msg/Confirm",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).Confirm(ctx, req.(*MsgConfirm))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 var Msg_serviceDesc = _Msg_serviceDesc
 var _Msg_serviceDesc = grpc.ServiceDesc{
 	ServiceName: "phala.gatekeeper.v1.Msg",
@@ -368,6 +1040,26 @@ var _Msg_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "AnnounceEpoch",
 			Handler:    _Msg_AnnounceEpoch_Handler,
+		},
+		{
+			MethodName: "UpdateRoster",
+			Handler:    _Msg_UpdateRoster_Handler,
+		},
+		{
+			MethodName: "JoinGeneration",
+			Handler:    _Msg_JoinGeneration_Handler,
+		},
+		{
+			MethodName: "Contribute",
+			Handler:    _Msg_Contribute_Handler,
+		},
+		{
+			MethodName: "Complain",
+			Handler:    _Msg_Complain_Handler,
+		},
+		{
+			MethodName: "Confirm",
+			Handler:    _Msg_Confirm_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
@@ -514,6 +1206,358 @@ func (m *MsgAnnounceEpochResponse) MarshalToSizedBuffer(dAtA []byte) (int, error
 	return len(dAtA) - i, nil
 }
 
+func (m *MsgUpdateRoster) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgUpdateRoster) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgUpdateRoster) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Members) > 0 {
+		for iNdEx := len(m.Members) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Members[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintTx(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x1a
+		}
+	}
+	if m.Threshold != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Threshold))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Authority) > 0 {
+		i -= len(m.Authority)
+		copy(dAtA[i:], m.Authority)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Authority)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgUpdateRosterResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgUpdateRosterResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgUpdateRosterResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.FromHeight != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.FromHeight))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgJoinGeneration) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgJoinGeneration) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgJoinGeneration) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Join != nil {
+		{
+			size, err := m.Join.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintTx(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Sender) > 0 {
+		i -= len(m.Sender)
+		copy(dAtA[i:], m.Sender)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Sender)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgJoinGenerationResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgJoinGenerationResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgJoinGenerationResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgContribute) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgContribute) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgContribute) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Contribution != nil {
+		{
+			size, err := m.Contribution.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintTx(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Sender) > 0 {
+		i -= len(m.Sender)
+		copy(dAtA[i:], m.Sender)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Sender)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgContributeResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgContributeResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgContributeResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgComplain) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgComplain) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgComplain) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Complaint != nil {
+		{
+			size, err := m.Complaint.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintTx(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Sender) > 0 {
+		i -= len(m.Sender)
+		copy(dAtA[i:], m.Sender)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Sender)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgComplainResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgComplainResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgComplainResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Excluded != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Excluded))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgConfirm) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgConfirm) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgConfirm) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Confirmation != nil {
+		{
+			size, err := m.Confirmation.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintTx(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Sender) > 0 {
+		i -= len(m.Sender)
+		copy(dAtA[i:], m.Sender)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Sender)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgConfirmResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgConfirmResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgConfirmResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Begun {
+		i--
+		if m.Begun {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
 func encodeVarintTx(dAtA []byte, offset int, v uint64) int {
 	offset -= sovTx(v)
 	base := offset
@@ -575,6 +1619,150 @@ func (m *MsgAnnounceEpochResponse) Size() (n int) {
 	var l int
 	_ = l
 	if m.Counts {
+		n += 2
+	}
+	return n
+}
+
+func (m *MsgUpdateRoster) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Authority)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Threshold != 0 {
+		n += 1 + sovTx(uint64(m.Threshold))
+	}
+	if len(m.Members) > 0 {
+		for _, e := range m.Members {
+			l = e.Size()
+			n += 1 + l + sovTx(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *MsgUpdateRosterResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.FromHeight != 0 {
+		n += 1 + sovTx(uint64(m.FromHeight))
+	}
+	return n
+}
+
+func (m *MsgJoinGeneration) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Sender)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Join != nil {
+		l = m.Join.Size()
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgJoinGenerationResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgContribute) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Sender)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Contribution != nil {
+		l = m.Contribution.Size()
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgContributeResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgComplain) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Sender)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Complaint != nil {
+		l = m.Complaint.Size()
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgComplainResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Excluded != 0 {
+		n += 1 + sovTx(uint64(m.Excluded))
+	}
+	return n
+}
+
+func (m *MsgConfirm) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Sender)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Confirmation != nil {
+		l = m.Confirmation.Size()
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgConfirmResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Begun {
 		n += 2
 	}
 	return n
@@ -921,6 +2109,921 @@ func (m *MsgAnnounceEpochResponse) Unmarshal(dAtA []byte) error {
 				}
 			}
 			m.Counts = bool(v != 0)
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgUpdateRoster) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgUpdateRoster: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgUpdateRoster: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Authority", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Authority = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Threshold", wireType)
+			}
+			m.Threshold = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Threshold |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Members", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Members = append(m.Members, &phalawire.WorkerRef{})
+			if err := m.Members[len(m.Members)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgUpdateRosterResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgUpdateRosterResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgUpdateRosterResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field FromHeight", wireType)
+			}
+			m.FromHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.FromHeight |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgJoinGeneration) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgJoinGeneration: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgJoinGeneration: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sender", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Sender = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Join", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Join == nil {
+				m.Join = &phalawire.GenerationJoin{}
+			}
+			if err := m.Join.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgJoinGenerationResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgJoinGenerationResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgJoinGenerationResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgContribute) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgContribute: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgContribute: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sender", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Sender = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Contribution", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Contribution == nil {
+				m.Contribution = &phalawire.Contribution{}
+			}
+			if err := m.Contribution.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgContributeResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgContributeResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgContributeResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgComplain) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgComplain: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgComplain: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sender", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Sender = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Complaint", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Complaint == nil {
+				m.Complaint = &phalawire.Complaint{}
+			}
+			if err := m.Complaint.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgComplainResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgComplainResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgComplainResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Excluded", wireType)
+			}
+			m.Excluded = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Excluded |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgConfirm) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgConfirm: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgConfirm: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sender", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Sender = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Confirmation", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Confirmation == nil {
+				m.Confirmation = &phalawire.Confirmation{}
+			}
+			if err := m.Confirmation.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgConfirmResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgConfirmResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgConfirmResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Begun", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Begun = bool(v != 0)
 		default:
 			iNdEx = preIndex
 			skippy, err := skipTx(dAtA[iNdEx:])

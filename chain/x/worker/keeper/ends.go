@@ -56,8 +56,16 @@ func (k *Keeper) BeginBlock(goCtx context.Context) error {
 	}
 	return k.take(ctx, k.expiries, height, func(w *wire.Worker) error {
 		emit(ctx, types.EventExpired, w)
-		return nil
+		return k.ended(ctx, w)
 	})
+}
+
+// ended tells whoever relies on a gatekeeper's boot that its registration is over.
+func (k *Keeper) ended(ctx sdk.Context, w *wire.Worker) error {
+	if w.Role != wire.ROLE_GATEKEEPER {
+		return nil
+	}
+	return k.gatekeepers.Ended(ctx, w)
 }
 
 // take removes what is due from a queue, a bounded number a block, and gives each worker to do.

@@ -13,6 +13,7 @@ type Bank interface {
 	GetBalance(ctx context.Context, addr sdk.AccAddress, denom string) sdk.Coin
 	SendCoinsFromAccountToModule(ctx context.Context, from sdk.AccAddress, module string, amt sdk.Coins) error
 	SendCoinsFromModuleToAccount(ctx context.Context, module string, to sdk.AccAddress, amt sdk.Coins) error
+	BurnCoins(ctx context.Context, module string, amt sdk.Coins) error
 }
 
 // Accounts knows the address of the module's account.
@@ -30,9 +31,10 @@ type Attestation interface {
 	KeepCollateral(ctx context.Context, hashes [][]byte, until uint64) error
 }
 
-// Gatekeepers learns of registrations and says who it cannot do without.
+// Gatekeepers learns of registrations and their ends, and says who it cannot do without.
 type Gatekeepers interface {
 	Registered(ctx context.Context, w *wire.Worker) error
+	Ended(ctx context.Context, w *wire.Worker) error
 	Holds(ctx context.Context, w *wire.WorkerRef) (bool, error)
 }
 

@@ -177,6 +177,9 @@ func (s MsgServer) Unregister(goCtx context.Context, m *types.MsgUnregisterWorke
 	if err := k.remove(ctx, w); err != nil {
 		return nil, err
 	}
+	if err := k.ended(ctx, w); err != nil {
+		return nil, err
+	}
 	if bond.IsPositive() {
 		if err := k.bank.SendCoinsFromModuleToAccount(ctx, types.ModuleName, operator, k.coins(bond)); err != nil {
 			return nil, errorsmod.Wrapf(err, "returning the bond of %s%s", bond, k.denom)
@@ -193,7 +196,7 @@ func (k *Keeper) checkFree(ctx sdk.Context, ref *wire.WorkerRef) error {
 		return err
 	}
 	if held {
-		return types.ErrInUse.Wrapf("worker %s is in the gatekeeper set: it can leave after an epoch without it", ref.Name())
+		return types.ErrInUse.Wrapf("worker %s is in the gatekeeper set or on its roster: it can leave once an epoch has begun without it, see the roster", ref.Name())
 	}
 	id, member, err := k.clusters.ClusterOf(ctx, ref)
 	if err != nil {

@@ -20,6 +20,9 @@ const (
 // EndedPerBlock bounds how many registrations one block ends by time. Heights need no work: whoever reads the record compares.
 const EndedPerBlock = 1000
 
+// Whole is all of a bond in the parts that are slashed.
+const Whole = 10_000
+
 // Events. A registration that replaces a boot emits retired before registered.
 const (
 	EventRegistered   = "worker_registered"
@@ -27,6 +30,7 @@ const (
 	EventUnregistered = "worker_unregistered"
 	EventExpired      = "worker_expired"
 	EventRefused      = "evidence_refused" // one for each reason
+	EventSlashed      = "worker_slashed"   // part of its bond is burned
 
 	AttributeOperator    = "operator"
 	AttributeSlot        = "slot"
@@ -36,7 +40,9 @@ const (
 	AttributeMeasurement = "measurement"  // hex
 	AttributeEndpoint    = "endpoint"
 	AttributeExpiry      = "expiry_height"
-	AttributeBond        = "bond"    // ppha
+	AttributeBond        = "bond" // ppha
+	AttributeLoss        = "loss" // ppha that were burned
+	AttributeReason      = "reason"
 	AttributeLevel       = "level"   // confidence level, 1 to 5; 0 for simulated
 	AttributeChip        = "chip_id" // hex; empty where evidence does not tell
 	AttributeStatus      = "tcb_status"

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -24,6 +25,9 @@ const patience = 4 * time.Minute
 // machine is an emulated x86-64 with OVMF and a TPM.
 type machine struct {
 	disk, kernel, config, cmdline string
+	firmware                      string // default: what the build has pinned for machines with a disk
+	table                         string // of hashes, to be put into memory at tableAt
+	tableAt                       uint32
 	dir                           string
 	done                          chan error
 }
@@ -48,7 +52,10 @@ func start(t *testing.T, built string, m machine) *machine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(m.dir) })
-	vars, err := os.ReadFile(firmware(t, built))
+	if m.firmware == "" {
+		m.firmware = firmware(t, built)
+	}
+	vars, err := os.ReadFile(m.firmware)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +74,7 @@ func start(t *testing.T, built string, m machine) *machine {
 		}
 	}
 	args := []string{"-machine", "q35,accel=tcg", "-cpu", "max", "-m", "512", "-nodefaults", "-display", "none", "-no-reboot",
-		"-drive", "if=pflash,format=raw,unit=0,file=" + m.file("firmware"),
+		"-drive", "if=pflash,format=raw,unit=0,readonly=" + m.readonly() + ",file=" + m.file("firmware"),
 		"-chardev", "socket,id=tpm,path=" + m.file("tpm"), "-tpmdev", "emulator,id=tpm0,chardev=tpm", "-device", "tpm-tis,tpmdev=tpm0",
 		"-device", "virtio-rng-pci", "-device", "virtio-serial-pci",
 		"-chardev", "file,id=log,path=" + m.file("eventlog"), "-device", "virtserialport,chardev=log,name=phala.eventlog",
@@ -78,6 +85,9 @@ func start(t *testing.T, built string, m machine) *machine {
 	} else {
 		args = append(args, "-kernel", m.kernel)
 	}
+	if m.table != "" {
+		args = append(args, "-device", fmt.Sprintf("loader,file=%s,addr=0x%x,force-raw=on", m.table, m.tableAt))
+	}
 	if m.cmdline != "" {
 		args = append(args, "-append", m.cmdline)
 	}
@@ -86,6 +96,14 @@ func start(t *testing.T, built string, m machine) *machine {
 	}
 	m.done = m.background(t, ctx, "qemu-system-x86_64", args...)
 	return &m
+}
+
+// readonly is on for firmware that keeps no variables.
+func (m *machine) readonly() string {
+	if m.table != "" {
+		return "on"
+	}
+	return "off"
 }
 
 func (m *machine) file(name string) string { return filepath.Join(m.dir, name) }

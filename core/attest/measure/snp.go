@@ -130,17 +130,10 @@ const (
 	hashCmdline guid = "97d02dd8-bd20-4c94-aa78-e7714d36ab2a"
 )
 
-// hashes is the page with the hashes of command line, initramfs and kernel.
-func (f *Firmware) hashes(s SNP, gpa, size uint64) ([]byte, error) {
+// HashTable is what QEMU writes into the guest's memory for firmware to check the kernel by: the SHA-256 of command line, initramfs and
+// kernel, 168 bytes.
+func (s SNP) HashTable() []byte {
 	const entry = 16 + 2 + sha256.Size
-	at, err := f.number(guidHashes, "place for the kernel's hashes")
-	if err != nil {
-		return nil, err
-	}
-	off := uint64(at) % pageSize
-	if uint64(at)-off != gpa || size != pageSize || off+18+3*entry > pageSize {
-		return nil, fmt.Errorf("a page of %d bytes at 0x%x for the kernel's hashes at 0x%x", size, gpa, at)
-	}
 	le := binary.LittleEndian
 	table := le.AppendUint16(hashTable.bytes(), 18+3*entry)
 	for _, e := range []struct {
@@ -149,6 +142,24 @@ func (f *Firmware) hashes(s SNP, gpa, size uint64) ([]byte, error) {
 	}{{hashCmdline, []byte(s.Cmdline + "\x00")}, {hashInitrd, s.Initrd}, {hashKernel, s.Kernel}} {
 		sum := sha256.Sum256(e.data)
 		table = append(le.AppendUint16(append(table, e.id.bytes()...), entry), sum[:]...)
+	}
+	return table
+}
+
+// HashTableAddress is where in the guest's memory firmware looks for the table of hashes.
+func (f *Firmware) HashTableAddress() (uint32, error) {
+	return f.number(guidHashes, "place for the kernel's hashes")
+}
+
+// hashes is the page with the table.
+func (f *Firmware) hashes(s SNP, gpa, size uint64) ([]byte, error) {
+	at, err := f.HashTableAddress()
+	if err != nil {
+		return nil, err
+	}
+	table, off := s.HashTable(), uint64(at)%pageSize
+	if uint64(at)-off != gpa || size != pageSize || off+uint64(len(table)) > pageSize {
+		return nil, fmt.Errorf("a page of %d bytes at 0x%x for the kernel's hashes at 0x%x", size, gpa, at)
 	}
 	page := make([]byte, pageSize)
 	copy(page[off:], table)

@@ -16,6 +16,7 @@ func (Module) AutoCLIOptions() *autocliv1.ModuleOptions {
 				{RpcMethod: "Set", Use: "set", Short: "Who holds parts of the network's keys in this epoch and the one before"},
 				{RpcMethod: "Generation", Use: "generation", Short: "How far the making of an epoch's keys is"},
 				{RpcMethod: "Roster", Use: "roster", Short: "Who is to hold parts from the next border on"},
+				{RpcMethod: "Beacon", Use: "beacon [height]", Short: "The public random value of a height", PositionalArgs: arg("height")},
 				{RpcMethod: "Params", Use: "params", Short: "How epochs of keys go"},
 				{RpcMethod: "ClusterKey", Use: "cluster-key [cluster]", Short: "The key that inputs of a cluster are sealed to", PositionalArgs: arg("cluster")},
 				{RpcMethod: "KeyRequests", Use: "key-requests", Short: "Requests for keys on record, newest first"},
@@ -31,6 +32,7 @@ func (Module) AutoCLIOptions() *autocliv1.ModuleOptions {
 				{RpcMethod: "Contribute", Use: "contribute [contribution]", Short: "Pass on a gatekeeper's signed contribution to the next keys", PositionalArgs: arg("contribution")},
 				{RpcMethod: "Complain", Use: "complain [complaint]", Short: "Pass on a gatekeeper's signed complaint about another's contribution", PositionalArgs: arg("complaint")},
 				{RpcMethod: "Confirm", Use: "confirm [confirmation]", Short: "Pass on a gatekeeper's signed word that all contributions are right", PositionalArgs: arg("confirmation")},
+				{RpcMethod: "SubmitBeacon", Use: "submit-beacon [beacon]", Short: "Pass on the gatekeepers' signature of a height", PositionalArgs: arg("beacon")},
 			},
 		},
 	}

@@ -57,12 +57,13 @@ func (Module) RegisterLegacyAminoCodec(cdc *codec.LegacyAmino) {
 	legacy.RegisterAminoMsg(cdc, &types.MsgContribute{}, "phala/gatekeeper/MsgContribute")
 	legacy.RegisterAminoMsg(cdc, &types.MsgComplain{}, "phala/gatekeeper/MsgComplain")
 	legacy.RegisterAminoMsg(cdc, &types.MsgConfirm{}, "phala/gatekeeper/MsgConfirm")
+	legacy.RegisterAminoMsg(cdc, &types.MsgSubmitBeacon{}, "phala/gatekeeper/MsgSubmitBeacon")
 }
 
 // RegisterInterfaces makes the messages known to transactions.
 func (Module) RegisterInterfaces(reg codectypes.InterfaceRegistry) {
 	reg.RegisterImplementations((*sdk.Msg)(nil), &types.MsgRequestKey{}, &types.MsgAnnounceEpoch{}, &types.MsgUpdateRoster{},
-		&types.MsgJoinGeneration{}, &types.MsgContribute{}, &types.MsgComplain{}, &types.MsgConfirm{})
+		&types.MsgJoinGeneration{}, &types.MsgContribute{}, &types.MsgComplain{}, &types.MsgConfirm{}, &types.MsgSubmitBeacon{})
 	msgservice.RegisterMsgServiceDesc(reg, &types.Msg_serviceDesc)
 }
 

@@ -46,6 +46,7 @@ type Keeper struct {
 	// Sets are maps to true: an entry with an empty value would make the absence of its neighbours unprovable (ICS-23).
 	byHeight    collections.Map[timeKey, bool]
 	oneTimeKeys collections.Map[[]byte, bool]
+	beacons     collections.Map[uint64, wire.Beacon]
 	epochs
 }
 
@@ -65,6 +66,7 @@ func New(c Config) (*Keeper, error) {
 		oneTimeKeys: collections.NewMap(sb, prefix(types.OneTimeKeyPrefix), "one_time_keys", collections.BytesKey, collections.BoolValue),
 	}
 	k.epochs = newEpochs(sb, c.Codec)
+	k.beacons = newBeacons(sb, c.Codec)
 	var err error
 	k.Schema, err = sb.Build()
 	return k, err

@@ -23,8 +23,8 @@ func TestGatekeepersMakeKeys(t *testing.T) {
 			}
 			k.saw(gatekeepertypes.EventGeneration, gatekeepertypes.AttributeReason, gatekeepertypes.ReasonGenesis)
 			k.saw(gatekeepertypes.EventEpochBegun, gatekeepertypes.AttributeEpoch, "1", gatekeepertypes.AttributeServing, fmt.Sprint(c.n))
-			if blocks := g.PhaseHeight - g.StartedHeight; blocks > 10 {
-				t.Errorf("%d blocks from the start to the border", blocks)
+			if blocks := g.PhaseHeight - g.StartedHeight; blocks != 3 {
+				t.Errorf("%d blocks from the start to the border, want one for each phase", blocks)
 			}
 			k.checkBeacon(g)
 			k.agree(g)

@@ -45,6 +45,11 @@ type gatekeepers struct {
 // newGatekeepers is a chain whose n gatekeepers are registered; epochBlocks 0 makes new keys only when needed.
 func newGatekeepers(t *testing.T, n, threshold int, epochBlocks uint64) *gatekeepers {
 	t.Helper()
+	return newGatekeepersWith(t, n, threshold, epochBlocks, phaseBlocks)
+}
+
+func newGatekeepersWith(t *testing.T, n, threshold int, epochBlocks, phaseBlocks uint64) *gatekeepers {
+	t.Helper()
 	app.Configure()
 	k := &gatekeepers{down: map[int]bool{}}
 	refs := []string{}

@@ -222,6 +222,23 @@ func (c *Client) CreateCluster(ctx context.Context, members []*wire.WorkerRef, q
 	return r.Cluster, tx, nil
 }
 
+// UpdateMembers admits and removes members of a cluster that the account owns. The removed read nothing that is sealed afterwards; cause
+// has contracts rotate the secrets that they have seen. Quorum 0 stays as it is.
+func (c *Client) UpdateMembers(ctx context.Context, cluster uint64, add, remove []*wire.WorkerRef, cause bool, quorum uint32) (roster uint64, tx node.TxResult, err error) {
+	if c.account == nil {
+		return 0, tx, ErrNoKey
+	}
+	tx, err = c.account.Send(ctx, &clustertypes.MsgUpdateMembers{Authority: c.Address(), Cluster: cluster, Add: add, Remove: remove, Cause: cause, Quorum: quorum})
+	if err != nil {
+		return 0, tx, fmt.Errorf("changing the members of cluster %d: %w", cluster, err)
+	}
+	var r clustertypes.MsgUpdateMembersResponse
+	if err := tx.Response(0, &r); err != nil {
+		return 0, tx, err
+	}
+	return r.Roster, tx, nil
+}
+
 // UploadCode puts a module on the chain and gives its id. A module that is there already is not sent again.
 func (c *Client) UploadCode(ctx context.Context, module []byte) (id []byte, tx node.TxResult, err error) {
 	if c.account == nil {
@@ -283,19 +300,18 @@ func (c *Client) Instantiate(ctx context.Context, in Instantiation) (*Pending, e
 	msg := &clustertypes.MsgInstantiate{Sender: c.Address(), Cluster: in.Cluster, CodeId: in.CodeID, Label: in.Label, Query: in.Query, GasClass: in.GasClass, Funds: in.Funds}
 	aad := &wire.InputContext{Sender: c.Address(), Funds: in.Funds, GasClass: in.GasClass, Kind: wire.INPUT_KIND_INSTANTIATE, CodeId: in.CodeID, Label: in.Label, Query: in.Query}
 	call := &wire.Call{Body: &wire.Call_Instantiate{Instantiate: &wire.Instantiate{Msg: in.Msg, Funds: in.Funds}}}
-	key, err := c.seal(ctx, in.Cluster, aad, call, func(e *wire.Envelope, epoch uint64) { msg.Sealed, msg.Epoch = e, epoch })
-	if err != nil {
-		return nil, err
-	}
-	tx, err := c.account.Send(ctx, msg)
-	if err != nil {
-		return nil, fmt.Errorf("ordering the instantiation: %w", err)
-	}
-	var r clustertypes.MsgInstantiateResponse
-	if err := tx.Response(0, &r); err != nil {
-		return nil, err
-	}
-	return &Pending{ChainID: c.ChainID(), Cluster: in.Cluster, Index: r.Index, Ordered: tx.Height, TxHash: tx.Hash, Contract: address.Encode(r.Address), replyKey: key}, nil
+	return c.place(ctx, order{in.Cluster, aad, call, func(ctx context.Context, e *wire.Envelope, k *wire.ClusterKey) (*Pending, error) {
+		msg.Sealed, msg.Epoch, msg.Roster = e, k.Epoch, k.Roster
+		tx, err := c.account.Send(ctx, msg)
+		if err != nil {
+			return nil, fmt.Errorf("ordering the instantiation: %w", err)
+		}
+		var r clustertypes.MsgInstantiateResponse
+		if err := tx.Response(0, &r); err != nil {
+			return nil, err
+		}
+		return &Pending{ChainID: c.ChainID(), Cluster: in.Cluster, Index: r.Index, Ordered: tx.Height, TxHash: tx.Hash, Contract: address.Encode(r.Address)}, nil
+	}})
 }
 
 // Call is one message to a contract.
@@ -316,36 +332,18 @@ func (c *Client) SubmitCall(ctx context.Context, in Call) (*Pending, error) {
 	msg := &clustertypes.MsgSubmitInput{Sender: c.Address(), Cluster: in.Cluster, GasClass: in.GasClass, Funds: in.Funds}
 	aad := &wire.InputContext{Sender: c.Address(), Funds: in.Funds, GasClass: in.GasClass, Kind: wire.INPUT_KIND_CALL}
 	call := &wire.Call{Body: &wire.Call_Execute{Execute: &wire.Execute{Contract: addr, Msg: in.Msg, Funds: in.Funds}}}
-	key, err := c.seal(ctx, in.Cluster, aad, call, func(e *wire.Envelope, epoch uint64) { msg.Sealed, msg.Epoch = e, epoch })
-	if err != nil {
-		return nil, err
-	}
-	tx, err := c.account.Send(ctx, msg)
-	if err != nil {
-		return nil, fmt.Errorf("ordering the call: %w", err)
-	}
-	var r clustertypes.MsgSubmitInputResponse
-	if err := tx.Response(0, &r); err != nil {
-		return nil, err
-	}
-	return &Pending{ChainID: c.ChainID(), Cluster: in.Cluster, Index: r.Index, Ordered: tx.Height, TxHash: tx.Hash, Contract: in.Contract, replyKey: key}, nil
-}
-
-// seal seals a call to the key that the cluster has now.
-func (c *Client) seal(ctx context.Context, cluster uint64, aad *wire.InputContext, call *wire.Call, use func(*wire.Envelope, uint64)) (*seal.ReplyKey, error) {
-	if c.account == nil {
-		return nil, ErrNoKey
-	}
-	v, err := c.Cluster(ctx, cluster)
-	if err != nil {
-		return nil, err
-	}
-	env, key, err := c.sealTo(v, seal.DomainInput, wire.Marshal(aad), call)
-	if err != nil {
-		return nil, err
-	}
-	use(env, v.Key.Epoch)
-	return key, nil
+	return c.place(ctx, order{in.Cluster, aad, call, func(ctx context.Context, e *wire.Envelope, k *wire.ClusterKey) (*Pending, error) {
+		msg.Sealed, msg.Epoch, msg.Roster = e, k.Epoch, k.Roster
+		tx, err := c.account.Send(ctx, msg)
+		if err != nil {
+			return nil, fmt.Errorf("ordering the call: %w", err)
+		}
+		var r clustertypes.MsgSubmitInputResponse
+		if err := tx.Response(0, &r); err != nil {
+			return nil, err
+		}
+		return &Pending{ChainID: c.ChainID(), Cluster: in.Cluster, Index: r.Index, Ordered: tx.Height, TxHash: tx.Hash, Contract: in.Contract}, nil
+	}})
 }
 
 func (c *Client) sealTo(v *View, domain string, aad []byte, m wire.Message) (*wire.Envelope, *seal.ReplyKey, error) {

@@ -56,8 +56,9 @@ func (c *Client) gateways(ctx context.Context, cluster *wire.Cluster) ([]string,
 }
 
 // Result waits until the input's batch is final, asking one member after another, and checks all that the reply says: it opens
-// with the input's key, its output stands in its batch, and the chain has that batch. A *Failure means that no member can ever
-// give it: the input did not open, or the result is older than what they keep.
+// with the input's key, its output stands in its batch, and the chain has that batch. An input that the chain proves to be void is
+// sealed again, once, and p is then the new one. A *Failure means that no member can ever give the result: the input did not open,
+// or the result is older than what they keep.
 func (c *Client) Result(ctx context.Context, p *Pending) (*Final, error) {
 	v, err := c.Cluster(ctx, p.Cluster)
 	if err != nil {
@@ -78,9 +79,16 @@ func (c *Client) Result(ctx context.Context, p *Pending) (*Final, error) {
 			return f, nil
 		}
 		var refused *Failure
-		if errors.As(err, &refused) && (refused.Code == "does-not-open" || refused.Code == "unknown-item") {
-			if lost++; lost == len(all) {
-				return nil, refused // one alone may lie or have just started
+		if errors.As(err, &refused) && (refused.Code == "does-not-open" || refused.Code == "unknown-item" || refused.Code == "wrong-epoch") {
+			if lost++; lost == len(all) { // one alone may lie or have just started
+				if refused.Code != "wrong-epoch" {
+					return nil, refused
+				}
+				again, err := c.placeAgain(ctx, p)
+				if err != nil || !again {
+					return nil, errors.Join(refused, err)
+				}
+				lost = 0
 			}
 		} else {
 			lost = 0
@@ -183,12 +191,20 @@ func (c *Client) Query(ctx context.Context, cluster uint64, contract string, msg
 	defer cancel()
 	req := &wire.QueryRequest{Contract: addr, Msg: msg, MinHeight: v.Height, Permit: p}
 	var last error
+	moved := false
 	for i := 0; ; i++ {
 		url := all[i%len(all)]
 		a, err := c.queryFrom(ctx, url, v, req)
 		var f *Failure
-		if err == nil || errors.As(err, &f) && !passing(f.Code) {
+		stale := errors.As(err, &f) && f.Code == "does-not-open" && !moved
+		if err == nil || f != nil && !passing(f.Code) && !stale {
 			return a, err
+		}
+		if stale || (i+1)%len(all) == 0 { // the cluster may have another key by now
+			moved = moved || stale
+			if newer, err := c.Cluster(ctx, cluster); err == nil {
+				v = newer
+			}
 		}
 		last = fmt.Errorf("asking %s: %w", url, err)
 		if ctx.Err() != nil || (i+1)%len(all) == 0 && sleep(ctx, 150*time.Millisecond) != nil {

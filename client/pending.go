@@ -19,8 +19,11 @@ type Pending struct {
 	Ordered  uint64 // block that ordered it
 	TxHash   string
 	Contract string // bech32
+	Again    string // why it was sealed a second time; empty: it was not
 
 	replyKey *seal.ReplyKey
+	order    *order // nil: read from a file, which keeps no plaintext
+	repeated bool   // it stands for one that was void
 }
 
 type pendingFile struct {
@@ -71,7 +74,7 @@ func LoadPending(dir, chainID string, cluster, index uint64) (*Pending, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading a kept call: %w", err)
 	}
-	return &Pending{f.ChainID, f.Cluster, f.Index, f.Ordered, f.TxHash, f.Contract, key}, nil
+	return &Pending{ChainID: f.ChainID, Cluster: f.Cluster, Index: f.Index, Ordered: f.Ordered, TxHash: f.TxHash, Contract: f.Contract, replyKey: key}, nil
 }
 
 func pendingPath(dir, chainID string, cluster, index uint64) string {

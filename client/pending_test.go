@@ -14,7 +14,7 @@ func TestPendingIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir() + "/pending"
-	p := &Pending{"c", 1, 7, 9, "AA", "pha1x", key}
+	p := &Pending{ChainID: "c", Cluster: 1, Index: 7, Ordered: 9, TxHash: "AA", Contract: "pha1x", replyKey: key}
 	if err := p.Save(dir); err != nil {
 		t.Fatal(err)
 	}

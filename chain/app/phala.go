@@ -55,7 +55,7 @@ func (a *App) makePhalaKeepers() (err error) {
 		return fmt.Errorf("making the keeper of %s: %w", gatekeepertypes.ModuleName, err)
 	}
 	if a.ClusterKeeper, err = clusterkeeper.New(clusterkeeper.Config{
-		Codec: cdc, Store: a.store(clustertypes.ModuleName), Denom: BaseDenom, Accounts: a.AccountKeeper, Bank: a.BankKeeper,
+		Codec: cdc, Store: a.store(clustertypes.ModuleName), Denom: BaseDenom, Authority: authority(), Accounts: a.AccountKeeper, Bank: a.BankKeeper,
 		Attestation: a.AttestationKeeper, Workers: a.WorkerKeeper, Gatekeepers: a.GatekeeperKeeper,
 	}); err != nil {
 		return fmt.Errorf("making the keeper of %s: %w", clustertypes.ModuleName, err)

@@ -17,8 +17,8 @@ import (
 )
 
 func clusterCmd(e *env) *cobra.Command {
-	cmd := &cobra.Command{Use: "cluster", Short: "Clusters of TEE workers: create, show, list"}
-	cmd.AddCommand(clusterCreateCmd(e),
+	cmd := &cobra.Command{Use: "cluster", Short: "Clusters of TEE workers: create, update, show, list"}
+	cmd.AddCommand(clusterCreateCmd(e), clusterUpdateCmd(e),
 		&cobra.Command{
 			Use: "show ID", Short: "Show a cluster, proven against the chain", Args: cobra.ExactArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
@@ -77,20 +77,9 @@ func clusterCreateCmd(e *env) *cobra.Command {
 		Use: "create", Short: "Make a cluster of registered executors", Args: cobra.NoArgs,
 		Example: "  phala cluster create --member pha1…/0 --member pha1…/0 --member pha1…/0 --from alice",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var refs []*wire.WorkerRef
-			for _, m := range members {
-				op, slot, ok := strings.Cut(m, "/")
-				if !ok {
-					slot = "0"
-				}
-				n, err := strconv.ParseUint(slot, 10, 32)
-				if err != nil {
-					return usage("member %q: want OPERATOR/SLOT", m)
-				}
-				if _, err := address.Decode(op); err != nil {
-					return usage("member %q: %v", m, err)
-				}
-				refs = append(refs, &wire.WorkerRef{Operator: op, Slot: uint32(n)})
+			refs, err := workerRefs(members)
+			if err != nil {
+				return err
 			}
 			if len(refs) == 0 {
 				return usage("no members: name each with --member OPERATOR/SLOT")
@@ -121,6 +110,71 @@ func clusterCreateCmd(e *env) *cobra.Command {
 	return cmd
 }
 
+func clusterUpdateCmd(e *env) *cobra.Command {
+	var add, remove []string
+	var quorum uint32
+	var cause bool
+	cmd := &cobra.Command{
+		Use: "update ID", Short: "Admit and remove members in one step; the removed read nothing that is sealed afterwards", Args: cobra.ExactArgs(1),
+		Example: "  phala cluster update 1 --remove pha1…/0 --add pha1…/1 --cause --from alice",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := strconv.ParseUint(args[0], 10, 64)
+			if err != nil {
+				return usage("cluster %q: want its number", args[0])
+			}
+			in, err := workerRefs(add)
+			if err != nil {
+				return err
+			}
+			out, err := workerRefs(remove)
+			if err != nil {
+				return err
+			}
+			c, err := e.client(cmd.Context(), true)
+			if err != nil {
+				return err
+			}
+			roster, tx, err := c.UpdateMembers(cmd.Context(), id, in, out, cause, quorum)
+			if err != nil {
+				return err
+			}
+			e.say("cluster %d has roster %d since block %d; its members are getting their keys", id, roster, tx.Height)
+			if _, err := c.Chain.WaitHeight(cmd.Context(), tx.Height+1); err != nil {
+				return err
+			}
+			v, err := c.WaitCluster(cmd.Context(), id)
+			if err != nil {
+				return err
+			}
+			return e.showCluster(cmd.Context(), c, v)
+		},
+	}
+	e.waitFlags(cmd)
+	cmd.Flags().StringSliceVar(&add, "add", nil, "OPERATOR/SLOT of a registered executor; repeat for each")
+	cmd.Flags().StringSliceVar(&remove, "remove", nil, "OPERATOR/SLOT of a member; repeat for each")
+	cmd.Flags().BoolVar(&cause, "cause", false, "what the removed have seen is compromised: contracts are told to rotate their secrets")
+	cmd.Flags().Uint32Var(&quorum, "quorum", 0, "signatures a batch needs (default: as before)")
+	return cmd
+}
+
+func workerRefs(names []string) (refs []*wire.WorkerRef, err error) {
+	for _, m := range names {
+		op, slot, ok := strings.Cut(m, "/")
+		if !ok {
+			slot = "0"
+		}
+		n, err := strconv.ParseUint(slot, 10, 32)
+		if err != nil {
+			return nil, usage("member %q: want OPERATOR/SLOT", m)
+		}
+		if _, err := address.Decode(op); err != nil {
+			return nil, usage("member %q: %v", m, err)
+		}
+		refs = append(refs, &wire.WorkerRef{Operator: op, Slot: uint32(n)})
+	}
+	return refs, nil
+}
+
 type memberView struct {
 	Worker      string `json:"worker"`
 	Kind        string `json:"tee"`
@@ -135,6 +189,7 @@ type clusterView struct {
 	Quorum     uint32       `json:"quorum"`
 	Epoch      uint64       `json:"epoch"`
 	Roster     uint64       `json:"roster"`
+	Admitted   uint64       `json:"admitted"` // workers, ever
 	OpenDeploy bool         `json:"open_deploy"`
 	HasKey     bool         `json:"has_key"`
 	Batch      uint64       `json:"batch"`
@@ -146,7 +201,7 @@ type clusterView struct {
 }
 
 func (e *env) showCluster(ctx context.Context, c *client.Client, v *client.View) error {
-	out := clusterView{v.Cluster.Id, v.Cluster.Owner, v.Cluster.Quorum, v.Cluster.Epoch, v.Cluster.Roster, v.Cluster.OpenDeploy, v.Key != nil,
+	out := clusterView{v.Cluster.Id, v.Cluster.Owner, v.Cluster.Quorum, v.Cluster.Epoch, v.Cluster.Roster, v.Cluster.Admitted, v.Cluster.OpenDeploy, v.Key != nil,
 		v.Head.Number, hex.EncodeToString(v.Head.Root), v.Inbox.Next, v.Inbox.Next - v.Head.InboxNext, []memberView{}, v.Height}
 	for _, m := range v.Cluster.Members {
 		mv := memberView{Worker: m.Name(), Kind: "not registered"}
@@ -164,8 +219,8 @@ func (e *env) showCluster(ctx context.Context, c *client.Client, v *client.View)
 		if !out.HasKey {
 			key = "not announced yet"
 		}
-		fmt.Fprintf(w, "cluster %d of %s\n  quorum %d of %d, epoch %d, roster %d, input key %s\n  final batch %d, inbox %d items, %d waiting\n  root %s\n",
-			out.ID, out.Owner, out.Quorum, len(out.Members), out.Epoch, out.Roster, key, out.Batch, out.InboxNext, out.Waiting, out.Root)
+		fmt.Fprintf(w, "cluster %d of %s\n  quorum %d of %d, epoch %d, roster %d, input key %s\n  workers ever admitted %d: each may have seen the state\n  final batch %d, inbox %d items, %d waiting\n  root %s\n",
+			out.ID, out.Owner, out.Quorum, len(out.Members), out.Epoch, out.Roster, key, out.Admitted, out.Batch, out.InboxNext, out.Waiting, out.Root)
 		for _, m := range out.Members {
 			fmt.Fprintf(w, "  member %s  %s  %.16s…  %s\n", m.Worker, m.Kind, m.Measurement, m.Endpoint)
 		}

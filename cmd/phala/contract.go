@@ -147,6 +147,9 @@ func (e *env) finish(ctx context.Context, c *client.Client, p *client.Pending, n
 	if err := p.Save(e.pendingDir()); err != nil {
 		return err
 	}
+	if p.Again != "" {
+		e.say("%s", p.Again)
+	}
 	e.say("ordered in block %d as input %d of cluster %d", p.Ordered, p.Index, p.Cluster)
 	if noWait {
 		return e.print(map[string]any{"cluster": p.Cluster, "input": p.Index, "ordered_height": p.Ordered, "tx_hash": p.TxHash, "contract": p.Contract}, func(w io.Writer) {
@@ -181,7 +184,14 @@ type attribute struct {
 func (e *env) showResult(ctx context.Context, c *client.Client, p *client.Pending) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
+	index := p.Index
 	f, err := c.Result(ctx, p)
+	if p.Index != index {
+		e.say("%s", p.Again)
+		if err := p.Save(e.pendingDir()); err != nil {
+			return err
+		}
+	}
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
 			return advise(err, fmt.Sprintf("the call is ordered and not lost: phala result %d --cluster %d", p.Index, p.Cluster))

@@ -16,6 +16,7 @@ type Client struct {
 	result  *connect.Client[wire.ResultRequest, wire.ResultResponse]
 	deliver *connect.Client[wire.DeliverRequest, wire.DeliverResponse]
 	record  *connect.Client[wire.RecordRequest, wire.RecordResponse]
+	chunk   *connect.Client[wire.ChunkRequest, wire.ChunkResponse]
 }
 
 // NewClient makes a client of the offchaind at url, over an *http.Client or a fake of it.
@@ -27,6 +28,7 @@ func NewClient(http connect.HTTPClient, url string) *Client {
 		result:  procedure[wire.ResultRequest, wire.ResultResponse](http, url+resultPath),
 		deliver: procedure[wire.DeliverRequest, wire.DeliverResponse](http, url+deliverPath),
 		record:  procedure[wire.RecordRequest, wire.RecordResponse](http, url+recordPath),
+		chunk:   procedure[wire.ChunkRequest, wire.ChunkResponse](http, url+chunkPath),
 	}
 }
 
@@ -69,4 +71,9 @@ func (c *Client) Deliver(ctx context.Context, r *wire.DeliverRequest) (*wire.Del
 // Record asks for a sealed record.
 func (c *Client) Record(ctx context.Context, r *wire.RecordRequest) (*wire.RecordResponse, error) {
 	return call(ctx, c.record, r)
+}
+
+// Chunk asks for a chunk of a snapshot.
+func (c *Client) Chunk(ctx context.Context, r *wire.ChunkRequest) (*wire.ChunkResponse, error) {
+	return call(ctx, c.chunk, r)
 }

@@ -40,6 +40,10 @@ func (f *fake) Deliver(_ context.Context, r *wire.DeliverRequest) (*wire.Deliver
 	return &wire.DeliverResponse{}, f.err
 }
 
+func (f *fake) Chunk(context.Context, *wire.ChunkRequest) (*wire.ChunkResponse, error) {
+	return &wire.ChunkResponse{}, f.err
+}
+
 func (f *fake) Record(context.Context, *wire.RecordRequest) (*wire.RecordResponse, error) {
 	return &wire.RecordResponse{Record: &wire.SealedRecord{Ciphertext: make([]byte, 5<<20)}}, f.err
 }

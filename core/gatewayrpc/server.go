@@ -19,6 +19,7 @@ const (
 	resultPath  = GatewayService + "Result"
 	deliverPath = PeerService + "Deliver"
 	recordPath  = PeerService + "Record"
+	chunkPath   = PeerService + "Chunk"
 )
 
 // Bounds of one message, bytes.
@@ -38,6 +39,7 @@ type Gateway interface {
 type Peer interface {
 	Deliver(context.Context, *wire.DeliverRequest) (*wire.DeliverResponse, error)
 	Record(context.Context, *wire.RecordRequest) (*wire.RecordResponse, error)
+	Chunk(context.Context, *wire.ChunkRequest) (*wire.ChunkResponse, error)
 }
 
 // Handler serves both. Browsers of any origin may call the gateway: it takes no cookies, and what it gives out is sealed.
@@ -48,6 +50,7 @@ func Handler(g Gateway, p Peer) http.Handler {
 	mux.Handle(resultPath, cors(unary(resultPath, g.Result)))
 	mux.Handle(deliverPath, unary(deliverPath, p.Deliver))
 	mux.Handle(recordPath, unary(recordPath, p.Record))
+	mux.Handle(chunkPath, unary(chunkPath, p.Chunk))
 	return mux
 }
 

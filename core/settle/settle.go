@@ -72,6 +72,7 @@ func Follows(in Input) error {
 	if q, k := uint64(c.Quorum), uint64(len(c.Members)); 2*q <= k || q > k {
 		return refuse("bad-quorum", "cluster %d has %d members and a quorum of %d: want more than half of them", c.Id, k, q)
 	}
+	epoch, ok := EpochAt(c, b.ChainHeight)
 	switch {
 	case b.ChainId != in.ChainID:
 		return refuse("wrong-chain", "batch is for chain %q, this is %q", b.ChainId, in.ChainID)
@@ -79,8 +80,8 @@ func Follows(in Input) error {
 		return refuse("wrong-cluster", "batch is for cluster %d, not %d", b.Cluster, c.Id)
 	case b.Number != h.Number+1 || !bytes.Equal(b.PrevBatchHash, h.BatchHash) || !bytes.Equal(b.PrevRoot, h.Root):
 		return refuse("stale-head", "batch %d does not follow the head, batch %d: another was final first", b.Number, h.Number)
-	case b.Epoch != c.Epoch || b.Roster != c.Roster:
-		return refuse("wrong-epoch", "batch names epoch %d roster %d, the cluster has %d and %d", b.Epoch, b.Roster, c.Epoch, c.Roster)
+	case !ok || b.Epoch != epoch || b.Roster != c.Roster:
+		return refuse("wrong-epoch", "batch names epoch %d roster %d, the cluster has %d and %d since height %d, and had %d and %d before", b.Epoch, b.Roster, c.Epoch, c.Roster, c.BorderHeight, c.PreviousEpoch, c.PreviousRoster)
 	case b.ChainHeight < h.ChainHeight:
 		return refuse("height-backwards", "batch executes at height %d, its head at %d", b.ChainHeight, h.ChainHeight)
 	case b.ChainHeight >= in.Height:

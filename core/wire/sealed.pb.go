@@ -237,39 +237,170 @@ func (m *SealedRecord) GetCiphertext() []byte {
 	return nil
 }
 
+// SealedChunk is one part of a snapshot: the whole state after a batch, as a sequence of Writes, each behind its length as a varint,
+// the state's blinding key first, cut into pieces of one size. The key is HKDF(state key, number || batch_hash || root || index || last);
+// all but nonce and ciphertext is the associated data.
+type SealedChunk struct {
+	ChainId    string `protobuf:"bytes,1,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
+	Cluster    uint64 `protobuf:"varint,2,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Epoch      uint64 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Roster     uint64 `protobuf:"varint,4,opt,name=roster,proto3" json:"roster,omitempty"`
+	Number     uint64 `protobuf:"varint,5,opt,name=number,proto3" json:"number,omitempty"`
+	BatchHash  []byte `protobuf:"bytes,6,opt,name=batch_hash,json=batchHash,proto3" json:"batch_hash,omitempty"`
+	Root       []byte `protobuf:"bytes,7,opt,name=root,proto3" json:"root,omitempty"`
+	Index      uint32 `protobuf:"varint,8,opt,name=index,proto3" json:"index,omitempty"`
+	Last       bool   `protobuf:"varint,9,opt,name=last,proto3" json:"last,omitempty"`
+	Nonce      []byte `protobuf:"bytes,10,opt,name=nonce,proto3" json:"nonce,omitempty"`
+	Ciphertext []byte `protobuf:"bytes,11,opt,name=ciphertext,proto3" json:"ciphertext,omitempty"`
+}
+
+func (m *SealedChunk) Reset()         { *m = SealedChunk{} }
+func (m *SealedChunk) String() string { return proto.CompactTextString(m) }
+func (*SealedChunk) ProtoMessage()    {}
+func (*SealedChunk) Descriptor() ([]byte, []int) {
+	return fileDescriptor_c45a09842c2136a6, []int{3}
+}
+func (m *SealedChunk) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *SealedChunk) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_SealedChunk.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *SealedChunk) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_SealedChunk.Merge(m, src)
+}
+func (m *SealedChunk) XXX_Size() int {
+	return m.Size()
+}
+func (m *SealedChunk) XXX_DiscardUnknown() {
+	xxx_messageInfo_SealedChunk.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_SealedChunk proto.InternalMessageInfo
+
+func (m *SealedChunk) GetChainId() string {
+	if m != nil {
+		return m.ChainId
+	}
+	return ""
+}
+
+func (m *SealedChunk) GetCluster() uint64 {
+	if m != nil {
+		return m.Cluster
+	}
+	return 0
+}
+
+func (m *SealedChunk) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *SealedChunk) GetRoster() uint64 {
+	if m != nil {
+		return m.Roster
+	}
+	return 0
+}
+
+func (m *SealedChunk) GetNumber() uint64 {
+	if m != nil {
+		return m.Number
+	}
+	return 0
+}
+
+func (m *SealedChunk) GetBatchHash() []byte {
+	if m != nil {
+		return m.BatchHash
+	}
+	return nil
+}
+
+func (m *SealedChunk) GetRoot() []byte {
+	if m != nil {
+		return m.Root
+	}
+	return nil
+}
+
+func (m *SealedChunk) GetIndex() uint32 {
+	if m != nil {
+		return m.Index
+	}
+	return 0
+}
+
+func (m *SealedChunk) GetLast() bool {
+	if m != nil {
+		return m.Last
+	}
+	return false
+}
+
+func (m *SealedChunk) GetNonce() []byte {
+	if m != nil {
+		return m.Nonce
+	}
+	return nil
+}
+
+func (m *SealedChunk) GetCiphertext() []byte {
+	if m != nil {
+		return m.Ciphertext
+	}
+	return nil
+}
+
 func init() {
 	proto.RegisterType((*Record)(nil), "phala.wire.v1.Record")
 	proto.RegisterType((*Write)(nil), "phala.wire.v1.Write")
 	proto.RegisterType((*SealedRecord)(nil), "phala.wire.v1.SealedRecord")
+	proto.RegisterType((*SealedChunk)(nil), "phala.wire.v1.SealedChunk")
 }
 
 func init() { proto.RegisterFile("phala/wire/v1/sealed.proto", fileDescriptor_c45a09842c2136a6) }
 
 var fileDescriptor_c45a09842c2136a6 = []byte{
-	// 360 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x6c, 0x91, 0x41, 0xab, 0x1a, 0x31,
-	0x14, 0x85, 0x1d, 0x75, 0x46, 0x4d, 0x2d, 0x94, 0x20, 0x25, 0x0a, 0x1d, 0xc4, 0x6e, 0xa4, 0xb4,
-	0x33, 0xd8, 0xae, 0xbb, 0x71, 0x55, 0xb7, 0xe9, 0xa2, 0xd0, 0x8d, 0x64, 0x32, 0x17, 0x33, 0x74,
-	0x9c, 0x0c, 0x99, 0x8c, 0xb6, 0xff, 0xa2, 0x3f, 0xab, 0x4b, 0x97, 0x5d, 0x3d, 0x1e, 0xfa, 0x47,
-	0x1e, 0xb9, 0x51, 0x78, 0xc2, 0xdb, 0xe5, 0x3b, 0xe7, 0x70, 0x6e, 0x6e, 0x42, 0x66, 0xb5, 0x12,
-	0xa5, 0x48, 0x8f, 0x85, 0x81, 0xf4, 0xb0, 0x4a, 0x1b, 0x10, 0x25, 0xe4, 0x49, 0x6d, 0xb4, 0xd5,
-	0xf4, 0x35, 0x7a, 0x89, 0xf3, 0x92, 0xc3, 0x6a, 0x36, 0xbd, 0x8f, 0x66, 0xc2, 0x4a, 0xe5, 0x93,
-	0x8b, 0x8c, 0x44, 0x1c, 0xa4, 0x36, 0x39, 0xfd, 0x40, 0x42, 0x34, 0x58, 0x30, 0x0f, 0x96, 0xaf,
-	0x3e, 0x4f, 0x92, 0xbb, 0x8e, 0x64, 0xed, 0x3c, 0xee, 0x23, 0xf4, 0x23, 0x89, 0x8e, 0xa6, 0xb0,
-	0xd0, 0xb0, 0xee, 0xbc, 0xf7, 0x42, 0xf8, 0x87, 0x33, 0xf9, 0x35, 0xb3, 0xd8, 0x90, 0x10, 0x05,
-	0xfa, 0x86, 0xf4, 0x7e, 0xc1, 0x1f, 0x1c, 0x30, 0xe6, 0xee, 0x48, 0x27, 0x24, 0x3c, 0x88, 0xb2,
-	0x05, 0xd6, 0x45, 0xcd, 0x03, 0x65, 0x64, 0x90, 0x43, 0x09, 0x16, 0x72, 0xd6, 0x9b, 0x07, 0xcb,
-	0x21, 0xbf, 0xe1, 0xe2, 0x21, 0x20, 0xe3, 0xef, 0xb8, 0xe9, 0xf5, 0xd6, 0x53, 0x32, 0x94, 0x4a,
-	0x14, 0xd5, 0xb6, 0xc8, 0xb1, 0x77, 0xc4, 0x07, 0xc8, 0x9b, 0xdc, 0xb5, 0xc8, 0xb2, 0x6d, 0x2c,
-	0x18, 0x6c, 0xef, 0xf3, 0x1b, 0xba, 0xa9, 0x50, 0x6b, 0xa9, 0xb0, 0xbd, 0xcf, 0x3d, 0xd0, 0xb7,
-	0x24, 0x32, 0x1a, 0xe3, 0x7d, 0x94, 0xaf, 0xe4, 0xf4, 0xaa, 0xdd, 0x67, 0x60, 0x58, 0xe8, 0x75,
-	0x4f, 0xf4, 0x1d, 0x21, 0xf8, 0x1a, 0x5b, 0x25, 0x1a, 0xc5, 0x22, 0x5c, 0x60, 0x84, 0xca, 0x37,
-	0xd1, 0x28, 0x37, 0xa4, 0xd2, 0x95, 0x04, 0x36, 0xf0, 0xab, 0x21, 0xd0, 0x98, 0x10, 0x59, 0xd4,
-	0x0a, 0x8c, 0x85, 0xdf, 0x96, 0x0d, 0xd1, 0x7a, 0xa6, 0xac, 0xbf, 0xfe, 0x3b, 0xc7, 0xc1, 0xe9,
-	0x1c, 0x07, 0x8f, 0xe7, 0x38, 0xf8, 0x7b, 0x89, 0x3b, 0xa7, 0x4b, 0xdc, 0xf9, 0x7f, 0x89, 0x3b,
-	0x3f, 0xdf, 0xef, 0x0a, 0xab, 0xda, 0x2c, 0x91, 0x7a, 0x9f, 0xe2, 0x6b, 0x7f, 0xda, 0x69, 0x7f,
-	0x48, 0xa5, 0x36, 0x80, 0xbf, 0x9b, 0x45, 0xf8, 0xab, 0x5f, 0x9e, 0x02, 0x00, 0x00, 0xff, 0xff,
-	0x8c, 0xa1, 0xc8, 0x82, 0x1d, 0x02, 0x00, 0x00,
+	// 414 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xcc, 0x52, 0xbd, 0x6e, 0xd4, 0x40,
+	0x10, 0x3e, 0xdf, 0x8f, 0xef, 0x6e, 0x2e, 0x91, 0xd0, 0x2a, 0x42, 0x9b, 0x48, 0x58, 0x27, 0xd3,
+	0x44, 0x08, 0x6c, 0x05, 0x6a, 0x9a, 0xd0, 0x90, 0x76, 0x29, 0x90, 0x68, 0xa2, 0xf5, 0x7a, 0x94,
+	0xb5, 0xe2, 0x78, 0xad, 0xf5, 0xfa, 0x12, 0xde, 0x82, 0x9e, 0x17, 0xa2, 0x4c, 0x49, 0x85, 0xd0,
+	0xdd, 0x8b, 0xa0, 0x9d, 0x75, 0x04, 0x87, 0xa0, 0x4f, 0x37, 0xdf, 0x8f, 0xbe, 0xf1, 0x37, 0x5e,
+	0x38, 0x69, 0xb5, 0xac, 0x65, 0x7e, 0x5b, 0x59, 0xcc, 0x37, 0x67, 0x79, 0x87, 0xb2, 0xc6, 0x32,
+	0x6b, 0xad, 0x71, 0x86, 0x1d, 0x92, 0x96, 0x79, 0x2d, 0xdb, 0x9c, 0x9d, 0x1c, 0xef, 0x5b, 0x0b,
+	0xe9, 0x94, 0x0e, 0xce, 0xb4, 0x80, 0x58, 0xa0, 0x32, 0xb6, 0x64, 0x2f, 0x60, 0x46, 0x02, 0x8f,
+	0xd6, 0xd1, 0xe9, 0xea, 0xf5, 0x51, 0xb6, 0x97, 0x91, 0x9d, 0x7b, 0x4d, 0x04, 0x0b, 0x7b, 0x09,
+	0xf1, 0xad, 0xad, 0x1c, 0x76, 0x7c, 0xbc, 0x9e, 0xfc, 0xc3, 0xfc, 0xd1, 0x8b, 0x62, 0xf0, 0xa4,
+	0x17, 0x30, 0x23, 0x82, 0x3d, 0x81, 0xc9, 0x35, 0x7e, 0xa6, 0x05, 0x07, 0xc2, 0x8f, 0xec, 0x08,
+	0x66, 0x1b, 0x59, 0xf7, 0xc8, 0xc7, 0xc4, 0x05, 0xc0, 0x38, 0xcc, 0x4b, 0xac, 0xd1, 0x61, 0xc9,
+	0x27, 0xeb, 0xe8, 0x74, 0x21, 0x1e, 0x60, 0xfa, 0x23, 0x82, 0x83, 0x0f, 0xd4, 0x74, 0xf8, 0xea,
+	0x63, 0x58, 0x28, 0x2d, 0xab, 0xe6, 0xb2, 0x2a, 0x29, 0x77, 0x29, 0xe6, 0x84, 0x2f, 0x4a, 0x9f,
+	0xa2, 0xea, 0xbe, 0x73, 0x68, 0x29, 0x7d, 0x2a, 0x1e, 0xa0, 0xdf, 0x8a, 0xad, 0x51, 0x9a, 0xd2,
+	0xa7, 0x22, 0x00, 0xf6, 0x14, 0x62, 0x6b, 0xc8, 0x3e, 0x25, 0x7a, 0x40, 0x9e, 0x6f, 0xfa, 0x9b,
+	0x02, 0x2d, 0x9f, 0x05, 0x3e, 0x20, 0xf6, 0x0c, 0x80, 0xae, 0x71, 0xa9, 0x65, 0xa7, 0x79, 0x4c,
+	0x05, 0x96, 0xc4, 0xbc, 0x97, 0x9d, 0xf6, 0x4b, 0x1a, 0xd3, 0x28, 0xe4, 0xf3, 0x50, 0x8d, 0x00,
+	0x4b, 0x00, 0x54, 0xd5, 0x6a, 0xb4, 0x0e, 0xef, 0x1c, 0x5f, 0x90, 0xf4, 0x07, 0x93, 0x7e, 0x1d,
+	0xc3, 0x2a, 0x14, 0x7c, 0xa7, 0xfb, 0xe6, 0xfa, 0x11, 0xf7, 0x63, 0x30, 0xb5, 0xc6, 0xb8, 0xa1,
+	0x1e, 0xcd, 0x7e, 0x71, 0xd5, 0x94, 0x78, 0x47, 0xc5, 0x0e, 0x45, 0x00, 0xde, 0x59, 0xcb, 0xce,
+	0xf1, 0x25, 0xfd, 0x4b, 0x9a, 0x7f, 0x5f, 0x07, 0xfe, 0x7f, 0x9d, 0xd5, 0xdf, 0xd7, 0x39, 0x7f,
+	0xfb, 0x6d, 0x9b, 0x44, 0xf7, 0xdb, 0x24, 0xfa, 0xb9, 0x4d, 0xa2, 0x2f, 0xbb, 0x64, 0x74, 0xbf,
+	0x4b, 0x46, 0xdf, 0x77, 0xc9, 0xe8, 0xd3, 0xf3, 0xab, 0xca, 0xe9, 0xbe, 0xc8, 0x94, 0xb9, 0xc9,
+	0xe9, 0x2d, 0xbe, 0xba, 0x32, 0x61, 0xc8, 0x95, 0xb1, 0x48, 0x6f, 0xbf, 0x88, 0xe9, 0xcd, 0xbf,
+	0xf9, 0x15, 0x00, 0x00, 0xff, 0xff, 0x49, 0x88, 0x0f, 0xe1, 0x3b, 0x03, 0x00, 0x00,
 }
 
 func (m *Record) Marshal() (dAtA []byte, err error) {
@@ -439,6 +570,99 @@ func (m *SealedRecord) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *SealedChunk) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *SealedChunk) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *SealedChunk) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Ciphertext) > 0 {
+		i -= len(m.Ciphertext)
+		copy(dAtA[i:], m.Ciphertext)
+		i = encodeVarintSealed(dAtA, i, uint64(len(m.Ciphertext)))
+		i--
+		dAtA[i] = 0x5a
+	}
+	if len(m.Nonce) > 0 {
+		i -= len(m.Nonce)
+		copy(dAtA[i:], m.Nonce)
+		i = encodeVarintSealed(dAtA, i, uint64(len(m.Nonce)))
+		i--
+		dAtA[i] = 0x52
+	}
+	if m.Last {
+		i--
+		if m.Last {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x48
+	}
+	if m.Index != 0 {
+		i = encodeVarintSealed(dAtA, i, uint64(m.Index))
+		i--
+		dAtA[i] = 0x40
+	}
+	if len(m.Root) > 0 {
+		i -= len(m.Root)
+		copy(dAtA[i:], m.Root)
+		i = encodeVarintSealed(dAtA, i, uint64(len(m.Root)))
+		i--
+		dAtA[i] = 0x3a
+	}
+	if len(m.BatchHash) > 0 {
+		i -= len(m.BatchHash)
+		copy(dAtA[i:], m.BatchHash)
+		i = encodeVarintSealed(dAtA, i, uint64(len(m.BatchHash)))
+		i--
+		dAtA[i] = 0x32
+	}
+	if m.Number != 0 {
+		i = encodeVarintSealed(dAtA, i, uint64(m.Number))
+		i--
+		dAtA[i] = 0x28
+	}
+	if m.Roster != 0 {
+		i = encodeVarintSealed(dAtA, i, uint64(m.Roster))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintSealed(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Cluster != 0 {
+		i = encodeVarintSealed(dAtA, i, uint64(m.Cluster))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.ChainId) > 0 {
+		i -= len(m.ChainId)
+		copy(dAtA[i:], m.ChainId)
+		i = encodeVarintSealed(dAtA, i, uint64(len(m.ChainId)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
 func encodeVarintSealed(dAtA []byte, offset int, v uint64) int {
 	offset -= sovSealed(v)
 	base := offset
@@ -514,6 +738,53 @@ func (m *SealedRecord) Size() (n int) {
 	l = len(m.BatchHash)
 	if l > 0 {
 		n += 1 + l + sovSealed(uint64(l))
+	}
+	l = len(m.Nonce)
+	if l > 0 {
+		n += 1 + l + sovSealed(uint64(l))
+	}
+	l = len(m.Ciphertext)
+	if l > 0 {
+		n += 1 + l + sovSealed(uint64(l))
+	}
+	return n
+}
+
+func (m *SealedChunk) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.ChainId)
+	if l > 0 {
+		n += 1 + l + sovSealed(uint64(l))
+	}
+	if m.Cluster != 0 {
+		n += 1 + sovSealed(uint64(m.Cluster))
+	}
+	if m.Epoch != 0 {
+		n += 1 + sovSealed(uint64(m.Epoch))
+	}
+	if m.Roster != 0 {
+		n += 1 + sovSealed(uint64(m.Roster))
+	}
+	if m.Number != 0 {
+		n += 1 + sovSealed(uint64(m.Number))
+	}
+	l = len(m.BatchHash)
+	if l > 0 {
+		n += 1 + l + sovSealed(uint64(l))
+	}
+	l = len(m.Root)
+	if l > 0 {
+		n += 1 + l + sovSealed(uint64(l))
+	}
+	if m.Index != 0 {
+		n += 1 + sovSealed(uint64(m.Index))
+	}
+	if m.Last {
+		n += 2
 	}
 	l = len(m.Nonce)
 	if l > 0 {
@@ -996,6 +1267,339 @@ func (m *SealedRecord) Unmarshal(dAtA []byte) error {
 			}
 			iNdEx = postIndex
 		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Ciphertext", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowSealed
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthSealed
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthSealed
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Ciphertext = append(m.Ciphertext[:0], dAtA[iNdEx:postIndex]...)
+			if m.Ciphertext == nil {
+				m.Ciphertext = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipSealed(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthSealed
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *SealedChunk) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowSealed
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: SealedChunk: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: SealedChunk: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ChainId", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowSealed
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthSealed
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthSealed
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.ChainId = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Cluster", wireType)
+			}
+			m.Cluster = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowSealed
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Cluster |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowSealed
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Roster", wireType)
+			}
+			m.Roster = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowSealed
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Roster |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Number", wireType)
+			}
+			m.Number = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowSealed
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Number |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field BatchHash", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowSealed
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthSealed
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthSealed
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.BatchHash = append(m.BatchHash[:0], dAtA[iNdEx:postIndex]...)
+			if m.BatchHash == nil {
+				m.BatchHash = []byte{}
+			}
+			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Root", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowSealed
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthSealed
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthSealed
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Root = append(m.Root[:0], dAtA[iNdEx:postIndex]...)
+			if m.Root == nil {
+				m.Root = []byte{}
+			}
+			iNdEx = postIndex
+		case 8:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Index", wireType)
+			}
+			m.Index = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowSealed
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Index |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 9:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Last", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowSealed
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Last = bool(v != 0)
+		case 10:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Nonce", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowSealed
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthSealed
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthSealed
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Nonce = append(m.Nonce[:0], dAtA[iNdEx:postIndex]...)
+			if m.Nonce == nil {
+				m.Nonce = []byte{}
+			}
+			iNdEx = postIndex
+		case 11:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Ciphertext", wireType)
 			}

@@ -48,6 +48,7 @@ type Chain struct {
 	Height  uint64
 	Refused []string
 	Paid    map[string]*big.Int // payouts that effects made
+	Ahead   uint64              // blocks from the agreement on an input key to its use, where it replaces another
 
 	key      ed25519.PrivKey
 	trees    map[string]*iavl.MutableTree
@@ -59,6 +60,7 @@ type Chain struct {
 	said     map[string][]*wire.Announcement
 	revealed map[string]bool
 	clusters uint64
+	border   bool
 }
 
 type tx struct {
@@ -165,6 +167,8 @@ func (c *Chain) NewBlock() {
 			c.Refused = append(c.Refused, fmt.Sprintf("%s: %v", t.name, err))
 		}
 	}
+	c.generate()
+	c.takeDue()
 	c.save()
 }
 
@@ -293,10 +297,9 @@ func (c *Chain) Register(ev *wire.WorkerEvidence) {
 			RegisteredHeight: c.Height, ExpiryHeight: v.ExpiryHeight, EvidenceHash: wire.Hash(ev),
 		})
 		c.Put(storekey.Worker, storekey.EvidenceKey(id.Worker.Operator, id.Worker.Slot), ev)
-		set := &wire.GatekeeperSet{}
-		c.Get(storekey.Gatekeeper, storekey.GatekeeperSetKey(), set)
+		set := c.set()
 		for _, m := range set.Members {
-			if m.Worker.Is(id.Worker) && len(m.IdentityKey) == 0 {
+			if c.roster() == nil && m.Worker.Is(id.Worker) && len(m.IdentityKey) == 0 {
 				m.IdentityKey = id.IdentityKey
 				c.Put(storekey.Gatekeeper, storekey.GatekeeperSetKey(), set)
 			}
@@ -310,7 +313,7 @@ func (c *Chain) CreateCluster(quorum uint32, members ...*wire.WorkerRef) uint64 
 	c.clusters++
 	id := c.clusters
 	c.Tx("create cluster", func() error {
-		c.Put(storekey.Cluster, storekey.ClusterKey(id), &wire.Cluster{Id: id, Members: members, Quorum: quorum, Roster: 1, Epoch: 1, CreatedHeight: c.Height})
+		c.Put(storekey.Cluster, storekey.ClusterKey(id), &wire.Cluster{Id: id, Members: members, Quorum: quorum, Roster: 1, Epoch: c.Epoch(), CreatedHeight: c.Height, Admitted: uint64(len(members))})
 		c.Put(storekey.Cluster, storekey.HeadKey(id), &wire.Head{
 			Cluster: id, BatchHash: make([]byte, 32), Root: settle.EmptyRoot(), ChainHeight: c.Height, CommittedHeight: c.Height, InboxNext: 1,
 		})
@@ -365,7 +368,10 @@ func (c *Chain) Submit(item *wire.InboxItem) {
 		in := c.Inbox(item.Cluster)
 		item.Index, item.Height = in.Next, c.Height
 		if item.Epoch == 0 {
-			item.Epoch = c.Cluster(item.Cluster).Epoch
+			item.Epoch, item.Roster = c.Cluster(item.Cluster).Epoch, c.Cluster(item.Cluster).Roster
+		}
+		if !settle.MaySeal(c.Cluster(item.Cluster), item.Epoch, item.Roster) {
+			return fmt.Errorf("item is sealed for epoch %d roster %d", item.Epoch, item.Roster)
 		}
 		if item.Context.Kind == wire.INPUT_KIND_INSTANTIATE {
 			item.Address = settle.ContractAddress(item.Cluster, item.Context.CodeId, item.Index)
@@ -394,6 +400,9 @@ func (c *Chain) RequestKey(r *wire.KeyRequest) {
 		if w == nil || !bytes.Equal(w.IdentityKey, r.IdentityKey) || !ed25519.PubKey(w.IdentityKey).VerifySignature(settle.KeyRequestBytes(ChainID, r), r.Signature) {
 			return fmt.Errorf("identity of %s is not the registered one", r.Worker.Name())
 		}
+		if !settle.MayRequest(c.Cluster(r.Cluster), c.Epoch(), r.Epoch, r.Roster) || !slices.ContainsFunc(c.Cluster(r.Cluster).Members, r.Worker.Is) {
+			return fmt.Errorf("%s may not have the secret of epoch %d roster %d", r.Worker.Name(), r.Epoch, r.Roster)
+		}
 		r.Height = c.Height
 		c.Put(storekey.Gatekeeper, storekey.KeyRequestKey(r.Cluster, r.Worker.Operator, r.Worker.Slot), r)
 		c.requests = append(c.requests, &wire.KeyRequestHint{Cluster: r.Cluster, Worker: r.Worker})
@@ -408,15 +417,17 @@ func (c *Chain) Announce(a *wire.Announcement) {
 		if w == nil || !ed25519.PubKey(w.IdentityKey).VerifySignature(settle.AnnouncementBytes(ChainID, a), a.Signature) {
 			return fmt.Errorf("identity of %s is not the registered one", a.Worker.Name())
 		}
-		id := fmt.Sprintf("%d %x %x", a.Cluster, a.InputKey, a.Check)
+		cl := c.Cluster(a.Cluster)
+		if a.Epoch != c.Epoch() || a.Roster != cl.Roster || !slices.ContainsFunc(cl.Members, a.Worker.Is) {
+			return fmt.Errorf("announcement of epoch %d roster %d by %s", a.Epoch, a.Roster, a.Worker.Name())
+		}
+		id := fmt.Sprintf("%d %d %d %x %x", a.Cluster, a.Epoch, a.Roster, a.InputKey, a.Check)
 		if slices.ContainsFunc(c.said[id], func(o *wire.Announcement) bool { return o.Worker.Is(a.Worker) }) {
 			return nil
 		}
 		c.said[id] = append(c.said[id], a)
-		if c.Key(a.Cluster) == nil && len(c.said[id]) >= int(c.Cluster(a.Cluster).Quorum) {
-			c.Put(storekey.Gatekeeper, storekey.ClusterInputKey(a.Cluster), &wire.ClusterKey{
-				Cluster: a.Cluster, Epoch: a.Epoch, Roster: a.Roster, InputKey: a.InputKey, Check: a.Check, Height: c.Height,
-			})
+		if len(c.said[id]) == int(cl.Quorum) {
+			c.agree(a)
 		}
 		return nil
 	})

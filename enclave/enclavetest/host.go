@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"testing"
 	"time"
@@ -17,12 +18,14 @@ import (
 
 // Net is a chain, its enclaves and the hosts between them. The switches are a host's bad will.
 type Net struct {
-	T       testing.TB
-	Chain   *Chain
-	Keeper  *Node
-	Members []*Node
-	Cluster uint64
-	Codes   map[string][]byte // packed, by id
+	T         testing.TB
+	Chain     *Chain
+	Keeper    *Node   // the first of Keepers
+	Keepers   []*Node // of the genesis; what New's change puts here counts
+	Members   []*Node
+	Threshold uint32 // of the gatekeepers
+	Cluster   uint64
+	Codes     map[string][]byte // packed, by id
 
 	DropCommit bool
 	DropReveal bool
@@ -49,6 +52,8 @@ type Node struct {
 	Ref     *wire.WorkerRef
 	Role    wire.Role
 	Tamper  func(*wire.Batch)
+	Lie     func(*wire.Contribution)
+	Random  io.Reader // of a gatekeeper; nil: the system's
 	RT      Handler
 	Make    func() Handler // instead of a runtime
 	Dead    bool
@@ -56,6 +61,7 @@ type Node struct {
 	Mute    bool                              // gets headers, but no values
 	Records map[uint64]*wire.SealedRecord     // the host's folder
 	Lend    func(n uint64) *wire.SealedRecord // overrides the folder; nil result: nobody has it
+	Chunks  []*wire.SealedChunk               // the same, of snapshots
 	Outs    []*wire.Out                       // everything that has come out, in order
 
 	seen uint64
@@ -70,11 +76,13 @@ func Ref(i int) *wire.WorkerRef {
 // Clock is what the enclaves' clocks show.
 func (n *Net) Clock() time.Time { return n.Chain.Time().Add(n.Skew) }
 
-// New makes a network of one gatekeeper and a cluster of k members with their quorum, up to the announced input key.
+// New makes a network of one gatekeeper, or as many as change says, and a cluster of k members with their quorum, up to the announced
+// input key.
 func New(t testing.TB, k int, quorum uint32, change ...func(*Net)) *Net {
 	t.Helper()
 	n := &Net{T: t, Codes: map[string][]byte{}}
 	n.Keeper = &Node{Ref: Ref(99), Role: wire.ROLE_GATEKEEPER, net: n}
+	n.Keepers, n.Threshold = []*Node{n.Keeper}, 1
 	n.Chain = NewChain(t, n.Keeper.Ref)
 	refs := make([]*wire.WorkerRef, k)
 	for i := range k {
@@ -83,6 +91,9 @@ func New(t testing.TB, k int, quorum uint32, change ...func(*Net)) *Net {
 	}
 	for _, f := range change {
 		f(n)
+	}
+	if n.Keeper.Make == nil {
+		n.Chain.Roster(0, n.Threshold, refsOf(n.Keepers)...)
 	}
 	n.Chain.NewBlock()
 	for _, x := range n.All() {
@@ -93,6 +104,12 @@ func New(t testing.TB, k int, quorum uint32, change ...func(*Net)) *Net {
 		x.Register()
 	}
 	n.Blocks(1)
+	for range 3 * phaseBlocks {
+		if n.Chain.Epoch() > 0 {
+			break
+		}
+		n.Blocks(1)
+	}
 	n.Cluster = n.Chain.CreateCluster(quorum, refs...)
 	n.Blocks(1)
 	for _, m := range n.Members {
@@ -105,8 +122,32 @@ func New(t testing.TB, k int, quorum uint32, change ...func(*Net)) *Net {
 	return n
 }
 
-// All is the gatekeeper and the members.
-func (n *Net) All() []*Node { return append([]*Node{n.Keeper}, n.Members...) }
+// Gatekeepers makes a network of n gatekeepers of which t are needed: an argument of New.
+func Gatekeepers(n int, t uint32) func(*Net) {
+	return func(net *Net) {
+		net.Threshold = t
+		for len(net.Keepers) < n {
+			net.AddKeeper()
+		}
+	}
+}
+
+// AddKeeper adds a gatekeeper's node, which is neither booted nor registered.
+func (n *Net) AddKeeper() *Node {
+	x := &Node{Ref: Ref(99 + len(n.Keepers)), Role: wire.ROLE_GATEKEEPER, net: n}
+	n.Keepers = append(n.Keepers, x)
+	return x
+}
+
+func refsOf(nodes []*Node) (out []*wire.WorkerRef) {
+	for _, x := range nodes {
+		out = append(out, x.Ref)
+	}
+	return out
+}
+
+// All is the gatekeepers and the members.
+func (n *Net) All() []*Node { return slices.Concat(n.Keepers, n.Members) }
 
 // Boot starts a new enclave of the node: another identity.
 func (x *Node) Boot() {
@@ -117,7 +158,7 @@ func (x *Node) Boot() {
 		return
 	}
 	rt, err := runtime.New(context.Background(), runtime.Config{
-		Genesis: x.net.Chain.Genesis, Role: x.Role, TEE: tee.SimulatedAs(Measurement(x.Role)), Version: "test", Now: x.net.Clock, Tamper: x.Tamper,
+		Genesis: x.net.Chain.Genesis, Role: x.Role, TEE: tee.SimulatedAs(Measurement(x.Role)), Version: "test", Now: x.net.Clock, Tamper: x.Tamper, TamperContribution: x.Lie, Random: x.Random,
 	})
 	if err != nil {
 		x.net.T.Fatal(err)
@@ -236,9 +277,49 @@ func (n *Net) carry(x *Node, o *wire.Out) {
 		n.Chain.RequestKey(b.KeyRequest)
 	case *wire.Out_Announcement:
 		n.Chain.Announce(b.Announcement)
+	case *wire.Out_GenerationJoin:
+		n.Chain.Join(b.GenerationJoin)
+	case *wire.Out_Contribution:
+		n.Chain.Contribute(b.Contribution)
+	case *wire.Out_Complaint:
+		n.Chain.Complain(b.Complaint)
+	case *wire.Out_Confirmation:
+		n.Chain.Confirm(b.Confirmation)
+	case *wire.Out_Beacon:
+		n.Chain.Beacon(b.Beacon)
 	case *wire.Out_Record:
 		x.Records[b.Record.Number] = b.Record
+	case *wire.Out_Chunk:
+		x.Chunks = append(x.Chunks, b.Chunk)
+	case *wire.Out_NeedChunk:
+		n.Post(x, &wire.In{Body: &wire.In_Chunk{Chunk: n.chunk(x, b.NeedChunk)}})
 	}
+}
+
+// chunk looks in the node's folder and then in the other members'; the first chunk of a snapshot is that of the newest whole one.
+func (n *Net) chunk(x *Node, need *wire.NeedChunk) *wire.SealedChunk {
+	var best *wire.SealedChunk
+	for _, m := range append([]*Node{x}, n.Members...) {
+		for _, k := range m.Chunks {
+			switch {
+			case k.Epoch != need.Epoch || k.Roster != need.Roster || k.Index != need.Index:
+			case need.Number == 0 && m.whole(k) && (best == nil || k.Number > best.Number):
+				best = k
+			case need.Number == k.Number && bytes.Equal(need.BatchHash, k.BatchHash):
+				best = k
+			}
+		}
+	}
+	if best == nil {
+		return &wire.SealedChunk{Cluster: need.Cluster, Epoch: need.Epoch, Roster: need.Roster, Number: need.Number, BatchHash: need.BatchHash, Index: need.Index}
+	}
+	return best
+}
+
+func (x *Node) whole(k *wire.SealedChunk) bool {
+	return slices.ContainsFunc(x.Chunks, func(o *wire.SealedChunk) bool {
+		return o.Last && o.Epoch == k.Epoch && o.Roster == k.Roster && o.Number == k.Number
+	})
 }
 
 func (n *Net) record(x *Node, need *wire.NeedRecord) *wire.SealedRecord {
@@ -280,7 +361,9 @@ func (n *Net) Blocks(k int) {
 		}
 		n.run()
 		for _, h := range hints {
-			n.Post(n.Keeper, &wire.In{Body: &wire.In_KeyRequest{KeyRequest: h}})
+			for _, x := range n.Keepers {
+				n.Post(x, &wire.In{Body: &wire.In_KeyRequest{KeyRequest: h}})
+			}
 		}
 		n.run()
 	}

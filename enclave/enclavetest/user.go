@@ -47,7 +47,13 @@ func (n *Net) At(domain string) seal.Context {
 // Seal seals plaintext to the cluster's key.
 func (n *Net) Seal(at seal.Context, aad, plaintext []byte) (*wire.Envelope, *seal.ReplyKey) {
 	n.T.Helper()
-	pk, err := seal.PublicKey(n.Chain.Key(n.Cluster).InputKey)
+	return n.SealTo(n.Chain.Key(n.Cluster), at, aad, plaintext)
+}
+
+// SealTo is Seal to a key of the test's choice.
+func (n *Net) SealTo(k *wire.ClusterKey, at seal.Context, aad, plaintext []byte) (*wire.Envelope, *seal.ReplyKey) {
+	n.T.Helper()
+	pk, err := seal.PublicKey(k.InputKey)
 	if err != nil {
 		n.T.Fatal(err)
 	}
@@ -61,9 +67,15 @@ func (n *Net) Seal(at seal.Context, aad, plaintext []byte) (*wire.Envelope, *sea
 // Send submits a message under a context.
 func (u *User) Send(in *wire.InputContext, msg *wire.Call) *Sent {
 	u.net.T.Helper()
+	return u.SendTo(u.net.Chain.Key(u.net.Cluster), u.net.At(seal.DomainInput), in, msg)
+}
+
+// SendTo is Send to a key of the test's choice.
+func (u *User) SendTo(k *wire.ClusterKey, at seal.Context, in *wire.InputContext, msg *wire.Call) *Sent {
+	u.net.T.Helper()
 	in.Sender = u.Addr
-	e, key := u.net.Seal(u.net.At(seal.DomainInput), wire.Marshal(in), wire.Marshal(msg))
-	s := &Sent{Item: &wire.InboxItem{Cluster: u.net.Cluster, Context: in, Sealed: e}, Key: key, net: u.net}
+	e, key := u.net.SealTo(k, at, wire.Marshal(in), wire.Marshal(msg))
+	s := &Sent{Item: &wire.InboxItem{Cluster: u.net.Cluster, Epoch: at.Epoch, Roster: at.Roster, Context: in, Sealed: e}, Key: key, net: u.net}
 	u.net.Chain.Submit(s.Item)
 	return s
 }

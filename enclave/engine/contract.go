@@ -53,6 +53,9 @@ func (c *Contract) ID() [32]byte { return c.id }
 // the ABI.
 func (c *Contract) Extended() bool { return c.extended }
 
+// Exports tells whether the contract has an entry point.
+func (c *Contract) Exports(e Entry) bool { return c.exports[string(e)] }
+
 // MigrateVersion is the version of the contract's state that its code states,
 // or nil.
 func (c *Contract) MigrateVersion() *uint64 { return c.migrateVersion }

@@ -29,8 +29,8 @@ func genesisSnapshot() snapshot {
 
 // job is everything that the execution of one batch depends on. Equal jobs give equal batches on every machine (P20).
 type job struct {
-	cluster *wire.Cluster
-	keys    *keytree.Cluster
+	cluster *wire.Cluster // as it was in force at that height; nil: this worker has not seen it
+	keys    ring
 	prev    snapshot
 	at      lightclient.Header // contracts see its height and time
 	view    uint64
@@ -39,11 +39,15 @@ type job struct {
 	slow    map[uint64]bool   // items whose contract was stopped by the clock: not run again for each view; nil: run all
 }
 
+// own is the keys of the batch's epoch and roster.
+func (j *job) own() *keytree.Cluster { return j.keys[label{j.cluster.Epoch, j.cluster.Roster}] }
+
 // outcome is what one input came to.
 type outcome struct {
 	result *wire.Result
 	salt   []byte
 	reply  *seal.ReplyKey // nil: the envelope did not open, nobody can be answered
+	void   bool           // sealed to a key whose grace is over
 	trace  []string       // where a contract trapped: for the sender, and no part of the batch
 }
 
@@ -57,16 +61,19 @@ type candidate struct {
 	effects  []*wire.Effect
 }
 
-// execute runs a job. Its only error is a missing piece (needCode) or a broken engine; whatever a user or contract does wrong is
+// execute runs a job. Its only error is a missing piece (needCode, errNoKey) or a broken engine; whatever a user or contract does wrong is
 // an outcome.
 func (x *Executor) execute(ctx context.Context, j job) (*candidate, error) {
+	if j.cluster == nil || j.own() == nil {
+		return nil, errNoKey
+	}
 	m := j.prev.state
 	if !m.Blinded() {
-		m = state.New(j.keys.Randomness.Key("phala/state-blind/v1"))
+		m = state.New(j.own().Randomness.Key("phala/state-blind/v1"))
 	}
 	ed := m.Edit()
 	if m.Len() == 0 {
-		ed.Set(blindKey(), j.keys.Randomness.Key("phala/state-blind/v1"))
+		ed.Set(blindKey(), j.own().Randomness.Key("phala/state-blind/v1"))
 	}
 	c := &candidate{}
 	used := uint64(0)
@@ -76,7 +83,7 @@ func (x *Executor) execute(ctx context.Context, j job) (*candidate, error) {
 		if err != nil {
 			return nil, err
 		}
-		out.salt = salt(j, 'o', uint64(i))
+		out.salt = salt(&j, 'o', uint64(i))
 		c.outcomes = append(c.outcomes, out)
 		c.effects = append(c.effects, run.effects...)
 		used += run.gas
@@ -87,7 +94,7 @@ func (x *Executor) execute(ctx context.Context, j job) (*candidate, error) {
 		outputs[i] = settle.OutputLeaf(o.result, o.salt)
 	}
 	for i, e := range c.effects {
-		e.Salt = salt(j, 'e', uint64(i))
+		e.Salt = salt(&j, 'e', uint64(i))
 		effects[i] = settle.EffectLeaf(e)
 	}
 	c.state, c.writes = ed.Map(), ed.Writes()
@@ -119,13 +126,13 @@ func (x *Executor) execute(ctx context.Context, j job) (*candidate, error) {
 }
 
 // salt hides a leaf from everybody but the members, who all compute the same.
-func salt(j job, kind byte, index uint64) []byte {
+func salt(j *job, kind byte, index uint64) []byte {
 	ctx := []byte{kind}
 	ctx = binary.BigEndian.AppendUint64(ctx, j.prev.number+1)
 	ctx = append(ctx, j.prev.hash...)
 	ctx = binary.BigEndian.AppendUint64(ctx, j.view)
 	ctx = binary.BigEndian.AppendUint64(ctx, index)
-	return j.keys.Randomness.Key("phala/salt/v1", ctx)
+	return j.own().Randomness.Key("phala/salt/v1", ctx)
 }
 
 // padEffects fills up to 1, 4, 16, 64, … so that their number says little (P11).

@@ -31,13 +31,25 @@ func fail(code, next, format string, args ...any) error {
 	return calls.Fail(code, next, format, args...)
 }
 
-// do consumes the input whatever it holds. Funds are credited before anything can fail.
+// do consumes the input whatever it holds. Funds are credited before anything can fail, or go back if it is void.
 func (c *call) do(ctx context.Context) (outcome, error) {
 	out := outcome{result: &wire.Result{Cluster: c.item.Cluster, Index: c.item.Index}}
-	if funds := calls.ParseAmount(c.item.Context.Funds); funds.Sign() > 0 {
-		calls.Credit(c.ed, c.item.Context.Sender, funds)
+	if c.item.Context.Kind == wire.INPUT_KIND_ROTATE {
+		return out, c.rotate(ctx)
 	}
-	err := c.opened(ctx, &out)
+	var err error
+	funds := calls.ParseAmount(c.item.Context.Funds)
+	if out.void = !settle.Opens(c.job.cluster, c.item.Epoch, c.item.Roster); out.void {
+		if funds.Sign() > 0 {
+			c.effects = append(c.effects, &wire.Effect{Body: &wire.Effect_Payout{Payout: &wire.Payout{To: c.item.Context.Sender, Amount: funds.String()}}})
+		}
+		err = fail("wrong-epoch", "seal the message again to the cluster's present key", "sealed for epoch %d roster %d, whose grace is over", c.item.Epoch, c.item.Roster)
+	} else {
+		if funds.Sign() > 0 {
+			calls.Credit(c.ed, c.item.Context.Sender, funds)
+		}
+		err = c.opened(ctx, &out)
+	}
 	var failed *userError
 	switch {
 	case err == nil:
@@ -57,12 +69,12 @@ func (c *call) do(ctx context.Context) (outcome, error) {
 
 // opened opens the envelope and runs what is inside as one step: an error leaves nothing of it but the replay mark.
 func (c *call) opened(ctx context.Context, out *outcome) error {
-	cl := c.job.cluster
-	if c.item.Epoch != cl.Epoch {
-		return fail("wrong-epoch", "seal the message again to the cluster's present key", "sealed for epoch %d, the cluster is in %d", c.item.Epoch, cl.Epoch)
+	keys := c.job.keys[label{c.item.Epoch, c.item.Roster}]
+	if keys == nil {
+		return errNoKey
 	}
-	at := seal.Context{Domain: seal.DomainInput, ChainID: c.x.cfg.ChainID, Cluster: cl.Id, Epoch: cl.Epoch, Roster: cl.Roster}
-	plain, reply, err := seal.Open(c.job.keys.Input, at, wire.Marshal(c.item.Context), c.item.Sealed)
+	at := seal.Context{Domain: seal.DomainInput, ChainID: c.x.cfg.ChainID, Cluster: c.item.Cluster, Epoch: c.item.Epoch, Roster: c.item.Roster}
+	plain, reply, err := seal.Open(keys.Input, at, wire.Marshal(c.item.Context), c.item.Sealed)
 	out.reply = reply
 	if err != nil {
 		return fail("does-not-open", "seal the message again, as its sender, to the cluster's present key", "%v", err)
@@ -109,7 +121,7 @@ func (c *call) session() *calls.Session {
 // since who makes the block chooses it (P13).
 func (c *call) sources() calls.Sources {
 	input := sha256.Sum256(wire.SignBytes("phala/input-hash/v1", c.item))
-	return calls.Sources{Secret: func(contract [32]byte) []byte { return c.job.keys.ContractSecret(contract, input) }}
+	return calls.Sources{Secret: func(contract [32]byte) []byte { return c.job.own().ContractSecret(contract, input) }}
 }
 
 func (c *call) dispatch(ctx context.Context, s *calls.Session, step *state.Editor, msg *wire.Call, result *wire.Result) error {

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/phala-go/phala/core/keytree"
 	"github.com/phala-go/phala/core/settle"
 	"github.com/phala-go/phala/core/storekey"
 	"github.com/phala-go/phala/core/wire"
@@ -21,7 +20,8 @@ type cluster struct {
 	info    *wire.Cluster
 	head    *wire.Head
 	inbox   *wire.Inbox
-	key     *wire.ClusterKey // nil: not announced yet
+	key     *wire.ClusterKey // in force; nil: none is
+	nextKey *wire.ClusterKey // agreed on and not in force yet; nil: none is
 	set     *wire.GatekeeperSet
 	members []*wire.Worker // by index; nil: not registered
 	me      int            // index among the members; -1: none, expired, or another boot of this worker is registered
@@ -33,11 +33,10 @@ type cluster struct {
 	batches map[uint64]*wire.CommittedBatch
 	wanted  map[string]*wire.StoreKey
 
-	keys    *keytree.Cluster // of (info.Epoch, info.Roster)
-	epoch   uint64
-	roster  uint64
+	former  *wire.Cluster // info before its epoch or roster changed last; nil: not seen
+	keys    ring
 	request *request
-	said    uint64 // height of the last announcement
+	said    word // the last announcement
 
 	final      snapshot
 	candidates map[string]*candidate // of batch final.number+1, by hash
@@ -50,12 +49,18 @@ type cluster struct {
 	restoring bool // since the boot: records first, execution where nobody has them
 	records   map[uint64]*wire.SealedRecord
 	asked     map[uint64]uint64 // at which height, by batch
+	fetch     *fetch            // of a snapshot, before the records; nil: not begun
 	broken    error
+
+	writing *writer // of a snapshot; nil: none is being written
+	sealed  label   // of the newest snapshot that was begun
+	logged  int     // bytes of records since then
+	stored  int     // bytes of that snapshot
 }
 
 func newCluster(id uint64) *cluster {
 	return &cluster{
-		id: id, me: -1,
+		id: id, me: -1, keys: ring{},
 		items: map[uint64]*wire.InboxItem{}, batches: map[uint64]*wire.CommittedBatch{}, wanted: map[string]*wire.StoreKey{},
 		final: genesisSnapshot(), candidates: map[string]*candidate{}, signed: map[uint64][]byte{}, votes: map[string]*tally{}, slow: map[uint64]bool{},
 		restoring: true, records: map[uint64]*wire.SealedRecord{}, asked: map[uint64]uint64{},
@@ -79,6 +84,7 @@ func (c *cluster) base() []*wire.StoreKey {
 		inCluster(storekey.HeadKey(c.id)),
 		inCluster(storekey.InboxKey(c.id)),
 		{Store: storekey.Gatekeeper, Key: storekey.ClusterInputKey(c.id)},
+		{Store: storekey.Gatekeeper, Key: storekey.NextInputKey(c.id)},
 		{Store: storekey.Gatekeeper, Key: storekey.GatekeeperSetKey()},
 	}
 	for _, m := range c.roll {
@@ -129,9 +135,7 @@ func (x *Executor) observe(c *cluster, f lightclient.Facts) error {
 	if f.Height <= c.height || !f.Has(c.base()...) {
 		return nil
 	}
-	info, head, inbox := &wire.Cluster{}, &wire.Head{}, &wire.Inbox{}
-	key, set := &wire.ClusterKey{}, &wire.GatekeeperSet{}
-	found := true
+	info, head, inbox, set := &wire.Cluster{}, &wire.Head{}, &wire.Inbox{}, &wire.GatekeeperSet{}
 	for _, r := range []struct {
 		key *wire.StoreKey
 		to  wire.Message
@@ -141,21 +145,17 @@ func (x *Executor) observe(c *cluster, f lightclient.Facts) error {
 		{inCluster(storekey.InboxKey(c.id)), inbox},
 		{&wire.StoreKey{Store: storekey.Gatekeeper, Key: storekey.GatekeeperSetKey()}, set},
 	} {
-		ok, err := f.Read(r.key, r.to)
-		if err != nil {
-			return err
+		if ok, err := f.Read(r.key, r.to); err != nil || !ok {
+			return err // not at this height yet: the host has been quick
 		}
-		found = found && ok
 	}
-	if !found {
-		return nil // not at this height yet: the host has been quick
-	}
-	haveKey, err := f.Read(&wire.StoreKey{Store: storekey.Gatekeeper, Key: storekey.ClusterInputKey(c.id)}, key)
+	key, err := inputKey(f, storekey.ClusterInputKey(c.id))
 	if err != nil {
 		return err
 	}
-	if !haveKey {
-		key = nil
+	nextKey, err := inputKey(f, storekey.NextInputKey(c.id))
+	if err != nil {
+		return err
 	}
 	c.roll = info.Members
 	if !f.Has(c.base()...) { // the members have just become known, or have changed
@@ -177,21 +177,34 @@ func (x *Executor) observe(c *cluster, f lightclient.Facts) error {
 		switch {
 		case x.isMe(w) && w.ExpiryHeight > f.Height:
 			me = i
-		case w.Worker.Is(x.cfg.Worker()) && !x.isMe(w) && c.keys != nil:
-			x.retire(c)
+		case w.Worker.Is(x.cfg.Worker()) && !x.isMe(w) && len(c.keys) > 0:
+			c.retire()
 		}
 	}
-	c.height, c.info, c.head, c.inbox, c.key, c.set, c.members, c.me = f.Height, info, head, inbox, key, set, members, me
-	if c.keys != nil && (c.epoch != info.Epoch || c.roster != info.Roster) {
-		c.keys.Wipe()
-		c.keys, c.request = nil, nil
+	if !slices.ContainsFunc(info.Members, x.cfg.Worker().Is) {
+		c.retire() // removed, or never a member
 	}
+	former := c.info
+	c.height, c.info, c.head, c.inbox, c.key, c.nextKey, c.set, c.members, c.me = f.Height, info, head, inbox, key, nextKey, set, members, me
+	c.moved(former)
 	return nil
 }
 
-// retire forgets everything of a cluster: another boot has taken this worker's place (P1), and this one is never coming back.
-func (x *Executor) retire(c *cluster) {
-	c.keys.Wipe()
+// inputKey reads one of a cluster's public keys, nil if it is proven that there is none.
+func inputKey(f lightclient.Facts, key []byte) (*wire.ClusterKey, error) {
+	k := &wire.ClusterKey{}
+	ok, err := f.Read(&wire.StoreKey{Store: storekey.Gatekeeper, Key: key}, k)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return k, nil
+}
+
+// retire forgets everything of a cluster: another boot has taken this worker's place (P1), or the members have removed it (P8).
+func (c *cluster) retire() {
+	for l := range c.keys {
+		c.keys.wipe(l)
+	}
 	fresh := newCluster(c.id)
 	fresh.roll = c.roll
 	*c = *fresh

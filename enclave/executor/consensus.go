@@ -30,10 +30,11 @@ func (x *Executor) advance(ctx context.Context, c *cluster) {
 		return
 	}
 	x.keep(c)
-	if c.keys == nil {
+	if len(c.keys) == 0 {
 		return
 	}
 	err := x.catchUp(ctx, c)
+	x.preserve(c)
 	if err == nil && c.final.number == c.head.Number {
 		err = x.propose(ctx, c)
 		for _, p := range c.release() {
@@ -42,6 +43,7 @@ func (x *Executor) advance(ctx context.Context, c *cluster) {
 	}
 	var code *needCode
 	switch {
+	case errors.Is(err, errNoKey): // asked for, or the next epoch makes void what needs it
 	case errors.As(err, &code):
 		x.emit(&wire.Out{Body: &wire.Out_NeedCode{NeedCode: &wire.NeedCode{Id: code.id}}})
 	case err != nil:
@@ -52,7 +54,7 @@ func (x *Executor) advance(ctx context.Context, c *cluster) {
 // propose makes the next batch if it is this worker's turn and there is input.
 func (x *Executor) propose(ctx context.Context, c *cluster) error {
 	number, view := c.head.Number+1, settle.View(c.head, c.height)
-	if settle.Leader(c.info, number, view) != c.me || c.signed[view] != nil || c.inbox.Next == c.head.InboxNext {
+	if c.keys[c.now()] == nil || settle.Leader(c.info, number, view) != c.me || c.signed[view] != nil || c.inbox.Next == c.head.InboxNext {
 		return nil
 	}
 	count := uint32(min(c.inbox.Next-c.head.InboxNext, maxItems))
@@ -181,10 +183,10 @@ func (x *Executor) vote(ctx context.Context, c *cluster, p *wire.Proposal) error
 	if !ok {
 		return fmt.Errorf("voting on batch %d: height %d is not kept any more", b.Number, b.ChainHeight)
 	}
-	cand, err := x.execute(ctx, job{cluster: c.info, keys: c.keys, prev: c.final, at: at, view: b.View, first: b.InboxFirst, items: items, slow: c.slow})
+	cand, err := x.execute(ctx, job{cluster: c.under(b.Epoch, b.Roster), keys: c.keys, prev: c.final, at: at, view: b.View, first: b.InboxFirst, items: items, slow: c.slow})
 	if err != nil {
 		var code *needCode
-		if errors.As(err, &code) {
+		if errors.As(err, &code) || errors.Is(err, errNoKey) {
 			c.held = append(c.held, p)
 		}
 		return err
@@ -238,6 +240,9 @@ func (x *Executor) count(c *cluster, cand *candidate) {
 // catchUp takes the worker's state to the chain's head: by what it executed itself, by the sealed log after a boot, or by
 // executing what others have settled.
 func (x *Executor) catchUp(ctx context.Context, c *cluster) error {
+	if c.restoring && !x.fetched(c) {
+		return nil
+	}
 	for c.final.number < c.head.Number {
 		n := c.final.number + 1
 		if n == c.head.Number {
@@ -277,6 +282,9 @@ func (x *Executor) catchUp(ctx context.Context, c *cluster) error {
 			}
 		}
 		done, err := x.repeat(ctx, c, b)
+		if err != nil && c.broken == nil && c.height >= c.fetch.since+3*repeatAfter {
+			c.restoring, c.fetch = true, nil // others may have written more meanwhile
+		}
 		if err != nil || !done {
 			return err
 		}
@@ -295,7 +303,11 @@ func (x *Executor) repeat(ctx context.Context, c *cluster, b *wire.Batch) (bool,
 	if !ok || !bytes.Equal(at.Hash, b.ChainHash) {
 		return false, fmt.Errorf("repeating batch %d: its block %d is not among the last verified headers and nobody has its record", b.Number, b.ChainHeight)
 	}
-	cand, err := x.execute(ctx, job{cluster: c.info, keys: c.keys, prev: c.final, at: at, view: b.View, first: b.InboxFirst, items: items})
+	cand, err := x.execute(ctx, job{cluster: c.under(b.Epoch, b.Roster), keys: c.keys, prev: c.final, at: at, view: b.View, first: b.InboxFirst, items: items})
+	if errors.Is(err, errNoKey) {
+		c.restoring = true // another member has sealed what it came to under keys that this one has
+		return false, err
+	}
 	if err != nil {
 		return false, err
 	}
@@ -312,7 +324,10 @@ func (x *Executor) finalize(c *cluster, cand *candidate) {
 	b := cand.batch
 	c.moveTo(cand.snapshot(), b)
 	c.results.add(c, cand)
-	x.emit(&wire.Out{Body: &wire.Out_Record{Record: x.sealRecord(c, cand)}})
+	if r := x.sealRecord(c, cand); r != nil {
+		c.logged += len(r.Ciphertext)
+		x.emit(&wire.Out{Body: &wire.Out_Record{Record: r}})
+	}
 	x.emit(&wire.Out{Body: &wire.Out_ResultReady{ResultReady: &wire.ResultReady{
 		Cluster: c.id, First: b.InboxFirst, Count: b.InboxCount, Number: b.Number,
 	}}})

@@ -20,63 +20,82 @@ const repeatAfter = 10
 
 // request is one asking for a cluster secret. Its key opens the answers and is erased with it.
 type request struct {
+	label
 	key    hpke.PrivateKey
 	height uint64
 	parts  map[int][]dprf.Part
+}
+
+// word is an announcement that was made.
+type word struct {
+	label
+	height uint64
 }
 
 func (x *Executor) public() []byte {
 	return x.cfg.Identity.Public().(ed25519.PublicKey)
 }
 
-// keep sees to it that the worker asks for the cluster's secret while it lacks it, and tells the input key until the chain has it.
+// keep sees to it that the worker asks for the secrets it lacks, one after another since the chain records one request of a worker
+// and cluster, and tells the newest input key until a quorum has told the same.
 func (x *Executor) keep(c *cluster) {
-	if c.keys == nil {
-		if c.request == nil || c.height >= c.request.height+repeatAfter {
-			if err := x.ask(c); err != nil {
+	if c.request == nil || c.height >= c.request.height+repeatAfter {
+		var last label
+		if c.request != nil {
+			last = c.request.label
+		}
+		c.request = nil
+		if l, ok := c.lacking(last); ok {
+			if err := x.ask(c, l); err != nil {
 				x.complain(err)
 			}
 		}
+	}
+	next := c.next()
+	if c.keys[next] == nil || labelOf(c.key) == next || labelOf(c.nextKey) == next {
 		return
 	}
-	announced := c.key != nil && c.key.Epoch == c.epoch && c.key.Roster == c.roster
-	if !announced && (c.said == 0 || c.height >= c.said+repeatAfter) {
-		x.announce(c)
+	if c.said.label != next || c.height >= c.said.height+repeatAfter {
+		x.announce(c, next)
 	}
 }
 
-func (x *Executor) ask(c *cluster) error {
+func (x *Executor) ask(c *cluster, l label) error {
 	key, err := hpke.MLKEM768X25519().GenerateKey()
 	if err != nil {
 		return fmt.Errorf("drawing a one-time key: %w", err)
 	}
 	r := &wire.KeyRequest{
-		Cluster: c.id, Epoch: c.info.Epoch, Roster: c.info.Roster, Worker: x.cfg.Worker(),
+		Cluster: c.id, Epoch: l.epoch, Roster: l.roster, Worker: x.cfg.Worker(),
 		OneTimeKey: key.PublicKey().Bytes(), IdentityKey: x.public(),
 	}
 	r.Signature = ed25519.Sign(x.cfg.Identity, settle.KeyRequestBytes(x.cfg.ChainID, r))
-	c.request = &request{key: key, height: c.height, parts: map[int][]dprf.Part{}}
+	c.request = &request{label: l, key: key, height: c.height, parts: map[int][]dprf.Part{}}
 	x.emit(&wire.Out{Body: &wire.Out_KeyRequest{KeyRequest: r}})
 	return nil
 }
 
-func (x *Executor) announce(c *cluster) {
+func (x *Executor) announce(c *cluster, l label) {
 	a := &wire.Announcement{
-		Cluster: c.id, Epoch: c.epoch, Roster: c.roster, Worker: x.cfg.Worker(),
-		InputKey: c.keys.Input.PublicKey().Bytes(), Check: c.keys.Check,
+		Cluster: c.id, Epoch: l.epoch, Roster: l.roster, Worker: x.cfg.Worker(),
+		InputKey: c.keys[l].Input.PublicKey().Bytes(), Check: c.keys[l].Check,
 	}
 	a.Signature = ed25519.Sign(x.cfg.Identity, settle.AnnouncementBytes(x.cfg.ChainID, a))
-	c.said = c.height
+	c.said = word{l, c.height}
 	x.emit(&wire.Out{Body: &wire.Out_Announcement{Announcement: a}})
 }
 
 // part takes a gatekeeper's share; t of them make the cluster's keys.
 func (x *Executor) part(ctx context.Context, p *wire.KeyPart) error {
 	c := x.clusters[p.Cluster]
-	if c == nil || c.request == nil || c.keys != nil {
+	if c == nil || c.request == nil {
 		return nil // not asked, or answered
 	}
-	if p.Epoch != c.info.Epoch || p.Roster != c.info.Roster || !p.Worker.Is(x.cfg.Worker()) {
+	l := label{p.Epoch, p.Roster}
+	if c.keys[l] != nil {
+		return nil // another gatekeeper's part of what is complete
+	}
+	if l != c.request.label || !p.Worker.Is(x.cfg.Worker()) {
 		return fmt.Errorf("taking a key part for cluster %d: it is for epoch %d roster %d and worker %s", p.Cluster, p.Epoch, p.Roster, p.Worker.Name())
 	}
 	from, err := c.gatekeeper(p, x.cfg.ChainID)
@@ -112,12 +131,13 @@ func (x *Executor) part(ctx context.Context, p *wire.KeyPart) error {
 	if err != nil {
 		return err
 	}
-	if k := c.key; k != nil && k.Epoch == p.Epoch && k.Roster == p.Roster &&
-		!(bytes.Equal(k.InputKey, keys.Input.PublicKey().Bytes()) && bytes.Equal(k.Check, keys.Check)) {
-		keys.Wipe()
-		return errors.New("combining key parts: they come to another key than the members have announced")
+	for _, k := range []*wire.ClusterKey{c.key, c.nextKey} {
+		if k != nil && labelOf(k) == l && !(bytes.Equal(k.InputKey, keys.Input.PublicKey().Bytes()) && bytes.Equal(k.Check, keys.Check)) {
+			keys.Wipe()
+			return errors.New("combining key parts: they come to another key than the members have announced")
+		}
 	}
-	c.keys, c.epoch, c.roster, c.request, c.said = keys, p.Epoch, p.Roster, nil, 0
+	c.keys[l], c.request = keys, nil
 	x.advance(ctx, c)
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/phala-go/phala/core/gas"
 	"github.com/phala-go/phala/core/permit"
 	"github.com/phala-go/phala/core/seal"
+	"github.com/phala-go/phala/core/settle"
 	"github.com/phala-go/phala/core/wire"
 	"github.com/phala-go/phala/enclave/calls"
 )
@@ -24,7 +25,7 @@ func (x *Executor) query(ctx context.Context, q *wire.QueryCall) *wire.Out {
 	switch {
 	case c == nil || c.height == 0 || c.me < 0:
 		return failure("unknown-cluster", "ask a gateway of one of the cluster's members", "this worker does not serve cluster %d", q.Cluster)
-	case c.keys == nil || c.final.number != c.head.Number || c.broken != nil:
+	case c.keys[c.now()] == nil || c.final.number != c.head.Number || c.broken != nil:
 		return failure("not-serving", "ask again shortly, or ask another member", "this worker has not caught up with cluster %d yet", q.Cluster)
 	}
 	if err := x.cfg.Light.FreshAt(c.height); err != nil {
@@ -33,8 +34,7 @@ func (x *Executor) query(ctx context.Context, q *wire.QueryCall) *wire.Out {
 	if err := seal.Check(q.Envelope); err != nil {
 		return failure("malformed", "seal the query with a client of this version", "%v", err)
 	}
-	at := seal.Context{Domain: seal.DomainQuery, ChainID: x.cfg.ChainID, Cluster: c.id, Epoch: c.epoch, Roster: c.roster}
-	plain, reply, err := seal.Open(c.keys.Input, at, nil, q.Envelope)
+	plain, reply, err := x.openQuery(c, q.Envelope)
 	if err != nil {
 		return failure("does-not-open", "take the cluster's present key from the chain and seal the query again", "%v", err)
 	}
@@ -51,6 +51,20 @@ func (x *Executor) query(ctx context.Context, q *wire.QueryCall) *wire.Out {
 		answer.Failure, answer.Trace = told.Failure, told.Trace()
 	}
 	return &wire.Out{Body: &wire.Out_Reply{Reply: reply.Reply(wire.Marshal(answer))}}
+}
+
+// openQuery opens with the key in force, or with the one before it unless the members have changed since.
+func (x *Executor) openQuery(c *cluster, e *wire.Envelope) (plain []byte, reply *seal.ReplyKey, err error) {
+	for _, l := range []label{c.now(), c.before()} {
+		if c.keys[l] == nil || !settle.MaySeal(c.info, l.epoch, l.roster) {
+			continue
+		}
+		at := seal.Context{Domain: seal.DomainQuery, ChainID: x.cfg.ChainID, Cluster: c.id, Epoch: l.epoch, Roster: l.roster}
+		if plain, reply, err = seal.Open(c.keys[l].Input, at, nil, e); err == nil {
+			return plain, reply, nil
+		}
+	}
+	return nil, nil, err
 }
 
 func (x *Executor) answer(ctx context.Context, c *cluster, plain []byte) ([]byte, error) {

@@ -6,7 +6,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/phala-go/phala/core/keytree"
 	"github.com/phala-go/phala/core/seal"
@@ -38,15 +40,23 @@ func inputsOf(b *wire.Batch) []byte {
 	return h.Sum(nil)
 }
 
-func recordHeader(chainID string, b *wire.Batch) *wire.SealedRecord {
-	return &wire.SealedRecord{ChainId: chainID, Cluster: b.Cluster, Epoch: b.Epoch, Roster: b.Roster, Number: b.Number, BatchHash: settle.BatchHash(b)}
+func recordHeader(chainID string, b *wire.Batch, l label) *wire.SealedRecord {
+	return &wire.SealedRecord{ChainId: chainID, Cluster: b.Cluster, Epoch: l.epoch, Roster: l.roster, Number: b.Number, BatchHash: settle.BatchHash(b)}
 }
 
-// sealRecord is what the host keeps of a final batch.
+// sealRecord is what the host keeps of a final batch: sealed under the newest keys, so that nobody needs older ones to read it. A
+// worker that lacks them yet seals under the batch's own; nil if it has neither.
 func (x *Executor) sealRecord(c *cluster, cand *candidate) *wire.SealedRecord {
-	r := recordHeader(x.cfg.ChainID, cand.batch)
+	l := c.now()
+	if c.keys[l] == nil {
+		l = label{cand.batch.Epoch, cand.batch.Roster}
+	}
+	if c.keys[l] == nil {
+		return nil
+	}
+	r := recordHeader(x.cfg.ChainID, cand.batch, l)
 	aad := wire.Marshal(r)
-	key := recordKey(c.keys.State, cand.batch, inputsOf(cand.batch))
+	key := recordKey(c.keys[l].State, cand.batch, inputsOf(cand.batch))
 	defer clear(key)
 	a, err := seal.NewAEAD(key)
 	if err != nil {
@@ -60,7 +70,11 @@ func (x *Executor) sealRecord(c *cluster, cand *candidate) *wire.SealedRecord {
 
 // openRecord opens the record of batch b, which the chain has.
 func (x *Executor) openRecord(c *cluster, b *wire.Batch, r *wire.SealedRecord) ([]*wire.Write, error) {
-	key := recordKey(c.keys.State, b, inputsOf(b))
+	l := label{r.Epoch, r.Roster}
+	if c.keys[l] == nil {
+		return nil, fmt.Errorf("opening the record of batch %d, sealed in epoch %d roster %d: %w", b.Number, l.epoch, l.roster, errNoKey)
+	}
+	key := recordKey(c.keys[l].State, b, inputsOf(b))
 	defer clear(key)
 	a, err := seal.NewAEAD(key)
 	if err != nil {
@@ -69,7 +83,7 @@ func (x *Executor) openRecord(c *cluster, b *wire.Batch, r *wire.SealedRecord) (
 	if len(r.Nonce) != a.NonceSize() {
 		return nil, fmt.Errorf("opening the record of batch %d: nonce of %d bytes", b.Number, len(r.Nonce))
 	}
-	padded, err := a.Open(nil, r.Nonce, r.Ciphertext, wire.Marshal(recordHeader(x.cfg.ChainID, b)))
+	padded, err := a.Open(nil, r.Nonce, r.Ciphertext, wire.Marshal(recordHeader(x.cfg.ChainID, b, l)))
 	if err != nil {
 		return nil, fmt.Errorf("opening the record of batch %d: it is another's, or was changed", b.Number)
 	}
@@ -119,6 +133,10 @@ func (x *Executor) restore(c *cluster, b *wire.Batch) (done bool, err error) {
 		return false, nil
 	}
 	writes, err := x.openRecord(c, b, r)
+	if errors.Is(err, errNoKey) && slices.Contains(c.missing(), label{r.Epoch, r.Roster}) {
+		c.asked[b.Number] = c.height // until the key has come
+		return false, nil
+	}
 	if err != nil {
 		c.restoring = false
 		return false, err

@@ -24,6 +24,14 @@ func clusterKeys(t *testing.T, seed byte) *keytree.Cluster {
 	return k
 }
 
+// at is a cluster in an epoch, with the keys of it.
+func at(epoch uint64, keys *keytree.Cluster) *cluster {
+	c := newCluster(1)
+	c.info, c.set = &wire.Cluster{Id: 1, Epoch: epoch, Roster: 1}, &wire.GatekeeperSet{Epoch: epoch}
+	c.keys[c.now()] = keys
+	return c
+}
+
 // P2: a record sealed with the right key, by a member's own enclave, that leads to another root than the chain has.
 func TestP02_ARecordOfAnotherRootIsRefused(t *testing.T) {
 	x := New(Config{ChainID: "phala-test"})
@@ -40,14 +48,14 @@ func TestP02_ARecordOfAnotherRootIsRefused(t *testing.T) {
 		}
 	}
 	try := func(b *wire.Batch, r *wire.SealedRecord) (bool, *cluster, error) {
-		c := newCluster(1)
-		c.keys, c.head = keys, &wire.Head{Number: 1}
+		c := at(1, keys)
+		c.head = &wire.Head{Number: 1}
 		c.records[1] = r
 		done, err := x.restore(c, b)
 		return done, c, err
 	}
 	sealed := func(b *wire.Batch, w []*wire.Write) *wire.SealedRecord {
-		return x.sealRecord(&cluster{keys: keys}, &candidate{batch: b, writes: w})
+		return x.sealRecord(at(1, keys), &candidate{batch: b, writes: w})
 	}
 	done, c, err := try(batch(), sealed(batch(), ed.Writes()))
 	if err != nil || !done || c.final.number != 1 || !bytes.Equal(c.final.root, ed.Map().Root()) {
@@ -83,7 +91,7 @@ func TestP02_ARecordOfAnotherRootIsRefused(t *testing.T) {
 // P10: what the host stores has the size of its class.
 func TestP10_RecordsOfOneClassAreOfOneSize(t *testing.T) {
 	x := New(Config{ChainID: "phala-test"})
-	c := &cluster{keys: clusterKeys(t, 1)}
+	c := at(1, clusterKeys(t, 1))
 	size := func(w ...*wire.Write) int {
 		return len(x.sealRecord(c, &candidate{batch: &wire.Batch{}, writes: w}).Ciphertext)
 	}

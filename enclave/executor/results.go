@@ -19,6 +19,7 @@ type results struct {
 type released struct {
 	final *wire.FinalResult
 	reply *seal.ReplyKey
+	void  bool
 }
 
 func (r *results) add(c *cluster, cand *candidate) {
@@ -30,7 +31,7 @@ func (r *results) add(c *cluster, cand *candidate) {
 		leaves[i] = settle.OutputLeaf(o.result, o.salt)
 	}
 	for i, o := range cand.outcomes {
-		r.by[o.result.Index] = released{reply: o.reply, final: &wire.FinalResult{
+		r.by[o.result.Index] = released{reply: o.reply, void: o.void, final: &wire.FinalResult{
 			Result: o.result, Salt: o.salt, Leaf: uint32(i), Leaves: uint32(len(leaves)), Path: merkle.Path(leaves, i),
 			Batch: cand.batch, FinalHeight: c.height, Trace: o.trace,
 		}}
@@ -53,6 +54,8 @@ func (x *Executor) Result(q *wire.ResultCall) *wire.Out {
 	}
 	r, ok := c.results.by[q.Index]
 	switch {
+	case ok && r.void:
+		return failure("wrong-epoch", "seal the message again to the cluster's present key", "item %d was sealed to a key whose grace is over; its funds go back", q.Index)
 	case ok && r.reply == nil:
 		return failure("does-not-open", "seal the message again, as its sender, to the cluster's present key", "item %d did not open, so nobody can be answered", q.Index)
 	case ok:

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/hpke"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/phala-go/phala/core/attest"
+	"github.com/phala-go/phala/core/dprf"
+	"github.com/phala-go/phala/core/keytree"
 	"github.com/phala-go/phala/core/light"
 	"github.com/phala-go/phala/core/seal"
 	"github.com/phala-go/phala/core/settle"
@@ -35,150 +38,277 @@ func config() Config {
 
 const height = 100
 
+// scene is a request, and what is proven about it.
+type scene struct {
+	chain    *chain
+	request  *wire.KeyRequest
+	cluster  *wire.Cluster
+	worker   *wire.Worker
+	evidence *wire.WorkerEvidence
+	holds    uint64 // the epoch whose keys the gatekeeper has
+}
+
+func policy() *wire.Policy {
+	return &wire.Policy{
+		Role: wire.ROLE_EXECUTOR, Kinds: []wire.TeeKind{wire.TEE_KIND_SIMULATED}, MaxAgeBlocks: 50, Measurements: []*wire.Measurement{{Digest: bytes.Repeat([]byte{5}, 32)}},
+	}
+}
+
 // deserving is a request that is entitled.
-func deserving(t testing.TB) *facts {
+func deserving(t testing.TB) *scene {
 	t.Helper()
 	oneTime, err := hpke.MLKEM768X25519().GenerateKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	measurement := bytes.Repeat([]byte{5}, 32)
-	c := &facts{
+	s := &scene{
+		holds: 1,
 		request: &wire.KeyRequest{
 			Cluster: 1, Epoch: 1, Roster: 1, Worker: asker(), OneTimeKey: oneTime.PublicKey().Bytes(), IdentityKey: pub(key('w')), Height: height - 2,
 		},
-		set: &wire.GatekeeperSet{Epoch: 1, Threshold: 1, Members: []*wire.GatekeeperMember{{Worker: me(), IdentityKey: pub(key('g'))}}},
-		policy: &wire.Policy{
-			Role: wire.ROLE_EXECUTOR, Kinds: []wire.TeeKind{wire.TEE_KIND_SIMULATED}, MaxAgeBlocks: 50, Measurements: []*wire.Measurement{{Digest: measurement}},
+		chain: &chain{
+			height: height, network: &wire.NetworkParams{Development: true}, executors: policy(),
+			set: &wire.GatekeeperSet{Epoch: 1, Threshold: 1, Members: []*wire.GatekeeperMember{{Worker: me(), IdentityKey: pub(key('g'))}}},
 		},
-		network: &wire.NetworkParams{Development: true},
 		cluster: &wire.Cluster{Id: 1, Epoch: 1, Roster: 1, Quorum: 1, Members: []*wire.WorkerRef{{Operator: "other"}, asker()}},
 	}
+	s.chain.past.executors = policy()
 	id := &wire.WorkerIdentity{
 		ChainId: chainID, GenesisHash: make([]byte, 32), IdentityKey: pub(key('w')), SealingKey: make([]byte, seal.PublicKeySize), Worker: asker(),
 		Role: wire.ROLE_EXECUTOR, NonceHeight: height - 10, NonceHash: make([]byte, 32),
 	}
-	c.evidence = &wire.WorkerEvidence{Identity: id, Evidence: attest.Simulate(measurement, attest.ReportData(id))}
-	c.worker = &wire.Worker{
-		Worker: asker(), Role: wire.ROLE_EXECUTOR, IdentityKey: pub(key('w')), RegisteredHeight: height - 9, ExpiryHeight: height + 40, EvidenceHash: wire.Hash(c.evidence),
+	s.evidence = &wire.WorkerEvidence{Identity: id, Evidence: attest.Simulate(policy().Measurements[0].Digest, attest.ReportData(id))}
+	s.worker = &wire.Worker{
+		Worker: asker(), Role: wire.ROLE_EXECUTOR, IdentityKey: pub(key('w')), RegisteredHeight: height - 9, ExpiryHeight: height + 40, EvidenceHash: wire.Hash(s.evidence),
 	}
-	sign(c, 'w')
-	return c
+	s.sign('w')
+	return s
 }
 
-func sign(c *facts, name byte) {
-	c.request.Signature = ed25519.Sign(key(name), settle.KeyRequestBytes(chainID, c.request))
+func (s *scene) sign(name byte) {
+	s.request.Signature = ed25519.Sign(key(name), settle.KeyRequestBytes(chainID, s.request))
 }
 
 // vouch makes the evidence anew after a change of the identity, and registers it.
-func vouch(c *facts) {
-	c.evidence.Evidence = attest.Simulate(bytes.Repeat([]byte{5}, 32), attest.ReportData(c.evidence.Identity))
-	c.worker.EvidenceHash = wire.Hash(c.evidence)
+func (s *scene) vouch() {
+	s.evidence.Evidence = attest.Simulate(bytes.Repeat([]byte{5}, 32), attest.ReportData(s.evidence.Identity))
+	s.register()
+}
+
+func (s *scene) register() { s.worker.EvidenceHash = wire.Hash(s.evidence) }
+
+// put has a value proven at the height that g works on; nil: its absence.
+func (g *Gatekeeper) put(k *wire.StoreKey, m wire.Message, there bool) {
+	g.now.want(k)
+	g.now.values[id(k)] = nil
+	if there {
+		g.now.values[id(k)] = wire.Marshal(m)
+	}
+}
+
+// decided is what a gatekeeper says to the request of a scene.
+func (s *scene) decided(t testing.TB, g *Gatekeeper) (*wire.KeyPart, error) {
+	t.Helper()
+	g.now = newView(lightclient.Header{Height: s.chain.height})
+	g.limits.begin()
+	g.queue.begin()
+	if s.holds != 0 && g.held(s.holds) == nil {
+		g.epochs = append(g.epochs, newEpoch(s.holds, map[dprf.Set]*keytree.Secret{0: secret(t, 7)}, nil))
+	}
+	p := &pending{cluster: 1, worker: asker(), since: s.chain.height, until: s.chain.height + patience}
+	g.pending = map[string]*pending{"x": p}
+	g.queue.put(p)
+	g.put(requestKey(p), s.request, s.request != nil)
+	g.put(clusterKey(p), s.cluster, s.cluster != nil)
+	g.put(workerKey(asker()), s.worker, s.worker != nil)
+	g.put(evidenceKey(asker()), s.evidence, s.evidence != nil)
+	for _, o := range g.release(s.chain) {
+		if part := o.GetPeer().GetKeyPart(); part != nil {
+			return part, nil
+		}
+		if f := o.GetFailure(); f != nil {
+			return nil, errors.New(f.Message)
+		}
+	}
+	return nil, nil
+}
+
+func secret(t testing.TB, b byte) *keytree.Secret {
+	t.Helper()
+	k, err := keytree.NewSecret(bytes.Repeat([]byte{b}, keytree.Size))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
 }
 
 func TestEntitled(t *testing.T) {
-	if err := deserving(t).entitled(config(), height); err != nil {
+	if part, err := deserving(t).decided(t, New(config())); part == nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
-		change func(c *facts)
+		change func(s *scene)
 		why    string
 	}{
-		"no set":      {func(c *facts) { c.set = nil }, "not on the chain"},
-		"no worker":   {func(c *facts) { c.worker = nil }, "not on the chain"},
-		"no evidence": {func(c *facts) { c.evidence = nil }, "not on the chain"},
-		"no policy":   {func(c *facts) { c.policy = nil }, "not on the chain"},
-		"no cluster":  {func(c *facts) { c.cluster = nil }, "not on the chain"},
+		"no set":      {func(s *scene) { s.chain.set = nil }, "no epoch"},
+		"no worker":   {func(s *scene) { s.worker = nil }, "not registered"},
+		"no evidence": {func(s *scene) { s.evidence = nil }, "not the registered one"},
+		"no policy":   {func(s *scene) { s.chain.executors = nil }, "no policy"},
+		"no cluster":  {func(s *scene) { s.cluster = nil }, "no member"},
 
-		"an empty set":             {func(c *facts) { c.set.Members = nil }, "this version serves one"},
-		"two gatekeepers":          {func(c *facts) { c.set.Members = append(c.set.Members, c.set.Members[0]) }, "this version serves one"},
-		"a threshold of two":       {func(c *facts) { c.set.Threshold = 2 }, "this version serves one"},
-		"no threshold":             {func(c *facts) { c.set.Threshold = 0 }, "this version serves one"},
-		"another gatekeeper":       {func(c *facts) { c.set.Members[0].Worker = asker() }, "another boot"},
-		"another boot":             {func(c *facts) { c.set.Members[0].IdentityKey = pub(key('h')) }, "another boot"},
-		"no boot yet":              {func(c *facts) { c.set.Members[0].IdentityKey = nil }, "another boot"},
-		"an empty gatekeeper":      {func(c *facts) { c.set.Members[0] = &wire.GatekeeperMember{} }, "another boot"},
-		"another epoch":            {func(c *facts) { c.request.Epoch = 2; sign(c, 'w') }, "epoch 2"},
-		"an epoch behind":          {func(c *facts) { c.set.Epoch, c.cluster.Epoch = 2, 2 }, "epoch 1"},
-		"a set ahead":              {func(c *facts) { c.set.Epoch = 2 }, "gatekeepers 2"},
-		"another roster":           {func(c *facts) { c.request.Roster = 2; sign(c, 'w') }, "roster 2"},
-		"a roster behind":          {func(c *facts) { c.cluster.Roster = 2 }, "roster 1"},
-		"another cluster":          {func(c *facts) { c.request.Cluster = 2; sign(c, 'w') }, "no member"},
-		"no member":                {func(c *facts) { c.cluster.Members = c.cluster.Members[:1] }, "no member"},
-		"nobody is a member":       {func(c *facts) { c.cluster.Members = []*wire.WorkerRef{nil} }, "no member"},
-		"no worker named":          {func(c *facts) { c.request.Worker = nil }, "no member"},
-		"another slot":             {func(c *facts) { c.request.Worker.Slot = 3 }, "no member"},
-		"another worker's record":  {func(c *facts) { c.worker.Worker = me() }, "not the registered one"},
-		"a nameless record":        {func(c *facts) { c.worker.Worker = nil }, "not the registered one"},
-		"an old identity":          {func(c *facts) { c.request.IdentityKey = pub(key('o')); sign(c, 'o') }, "not the registered one"},
-		"no identity anywhere":     {func(c *facts) { c.request.IdentityKey, c.worker.IdentityKey = nil, nil }, "no identity"},
-		"half an identity":         {func(c *facts) { c.request.IdentityKey, c.worker.IdentityKey = []byte{1}, []byte{1} }, "no identity"},
-		"evidence of nobody":       {func(c *facts) { c.evidence.Identity = nil; c.worker.EvidenceHash = wire.Hash(c.evidence) }, "no identity"},
-		"expired":                  {func(c *facts) { c.worker.ExpiryHeight = height }, "ended"},
-		"never registered":         {func(c *facts) { c.worker.ExpiryHeight = 0 }, "ended"},
-		"unsigned":                 {func(c *facts) { c.request.Signature = nil }, "not signed"},
-		"signed by another":        {func(c *facts) { sign(c, 'o') }, "not signed"},
-		"another one-time key":     {func(c *facts) { c.request.OneTimeKey[0] ^= 1 }, "not signed"},
-		"other evidence":           {func(c *facts) { c.worker.EvidenceHash = make([]byte, 32) }, "not the registered one"},
-		"no evidence hash":         {func(c *facts) { c.worker.EvidenceHash = nil }, "not the registered one"},
-		"evidence of another boot": {func(c *facts) { c.evidence.Identity.IdentityKey = pub(key('o')); vouch(c) }, "of another identity"},
-		"evidence of another":      {func(c *facts) { c.evidence.Identity.Worker = me(); vouch(c) }, "of another identity"},
-		"evidence without a name":  {func(c *facts) { c.evidence.Identity.Worker = nil; vouch(c) }, "of another identity"},
+		"an empty set":             {func(s *scene) { s.chain.set.Members = nil }, "do not count"},
+		"another gatekeeper":       {func(s *scene) { s.chain.set.Members[0].Worker = asker() }, "do not count"},
+		"another boot":             {func(s *scene) { s.chain.set.Members[0].IdentityKey = pub(key('h')) }, "do not count"},
+		"excluded":                 {func(s *scene) { s.chain.set.Members[0].Fault = wire.MEMBER_FAULT_LOST }, "do not count"},
+		"no boot yet":              {func(s *scene) { s.chain.set.Members[0].IdentityKey = nil }, "do not count"},
+		"an empty gatekeeper":      {func(s *scene) { s.chain.set.Members[0] = &wire.GatekeeperMember{} }, "do not count"},
+		"holds nothing":            {func(s *scene) { s.holds = 0 }, "next border"},
+		"another epoch":            {func(s *scene) { s.request.Epoch = 2; s.sign('w') }, "epoch 2"},
+		"an epoch to come":         {func(s *scene) { s.cluster.Epoch = 2 }, ""},
+		"an epoch long over":       {func(s *scene) { s.chain.set.Epoch, s.cluster.Epoch = 3, 1 }, "grace is over"},
+		"no epoch":                 {func(s *scene) { s.request.Epoch, s.cluster.Epoch = 0, 0; s.sign('w') }, "no epoch"},
+		"another roster":           {func(s *scene) { s.request.Roster = 2; s.sign('w') }, "roster 2"},
+		"a roster behind":          {func(s *scene) { s.cluster.Roster = 2 }, "roster 1"},
+		"another cluster":          {func(s *scene) { s.request.Cluster = 2; s.sign('w') }, "no member"},
+		"no member":                {func(s *scene) { s.cluster.Members = s.cluster.Members[:1] }, "no member"},
+		"nobody is a member":       {func(s *scene) { s.cluster.Members = []*wire.WorkerRef{{}} }, "no member"},
+		"no worker named":          {func(s *scene) { s.request.Worker = nil }, "no member"},
+		"another slot":             {func(s *scene) { s.request.Worker.Slot = 3 }, "no member"},
+		"another worker's record":  {func(s *scene) { s.worker.Worker = me() }, "is of another"},
+		"a nameless record":        {func(s *scene) { s.worker.Worker = nil }, "is of another"},
+		"an old identity":          {func(s *scene) { s.request.IdentityKey = pub(key('o')); s.sign('o') }, "not the registered one"},
+		"no identity anywhere":     {func(s *scene) { s.request.IdentityKey, s.worker.IdentityKey = nil, nil }, "no identity"},
+		"half an identity":         {func(s *scene) { s.request.IdentityKey, s.worker.IdentityKey = []byte{1}, []byte{1} }, "no identity"},
+		"evidence of nobody":       {func(s *scene) { s.evidence.Identity = nil; s.register() }, "of another identity"},
+		"expired":                  {func(s *scene) { s.worker.ExpiryHeight = height }, "ended"},
+		"never registered":         {func(s *scene) { s.worker.ExpiryHeight = 0 }, "ended"},
+		"registered in a role":     {func(s *scene) { s.worker.Role = wire.ROLE_GATEKEEPER }, "registered as"},
+		"unsigned":                 {func(s *scene) { s.request.Signature = nil }, "not signed"},
+		"signed by another":        {func(s *scene) { s.sign('o') }, "not signed"},
+		"another one-time key":     {func(s *scene) { s.request.OneTimeKey[0] ^= 1 }, "not signed"},
+		"half a one-time key":      {func(s *scene) { s.request.OneTimeKey = s.request.OneTimeKey[:40]; s.sign('w') }, "key"},
+		"other evidence":           {func(s *scene) { s.worker.EvidenceHash = make([]byte, 32) }, "not the registered one"},
+		"no evidence hash":         {func(s *scene) { s.worker.EvidenceHash = nil }, "not the registered one"},
+		"evidence of another boot": {func(s *scene) { s.evidence.Identity.IdentityKey = pub(key('o')); s.vouch() }, "of another identity"},
+		"evidence of another":      {func(s *scene) { s.evidence.Identity.Worker = me(); s.vouch() }, "of another identity"},
+		"evidence without a name":  {func(s *scene) { s.evidence.Identity.Worker = nil; s.vouch() }, "of another identity"},
 
-		"no quote":            {func(c *facts) { c.evidence.Evidence = nil; c.worker.EvidenceHash = wire.Hash(c.evidence) }, "incomplete"},
-		"no network":          {func(c *facts) { c.network = nil }, "not on the chain"},
-		"production":          {func(c *facts) { c.network.Development = false }, "simulated"},
-		"another kind":        {func(c *facts) { c.policy.Kinds = []wire.TeeKind{wire.TEE_KIND_TDX} }, "kind-not-allowed"},
-		"struck from policy":  {func(c *facts) { c.policy.Measurements = nil }, "unknown-measurement"},
-		"not active yet (P9)": {func(c *facts) { c.policy.Measurements[0].ActivationHeight = height + 1 }, "not-active"},
-		"a gatekeeper":        {func(c *facts) { c.evidence.Identity.Role = wire.ROLE_GATEKEEPER; vouch(c) }, "wrong-role"},
-		"another chain's":     {func(c *facts) { c.evidence.Identity.ChainId = "x"; vouch(c) }, "wrong-chain"},
-		"another genesis":     {func(c *facts) { c.evidence.Identity.GenesisHash = bytes.Repeat([]byte{1}, 32); vouch(c) }, "wrong-genesis"},
-		"evidence too old":    {func(c *facts) { c.policy.MaxAgeBlocks = 10 }, "expired"},
-		"evidence ahead":      {func(c *facts) { c.evidence.Identity.NonceHeight = height; vouch(c) }, "nonce-future"},
-		"a quote of another": {func(c *facts) {
-			c.evidence.Identity.SoftwareVersion = "x"
-			c.worker.EvidenceHash = wire.Hash(c.evidence)
+		"no quote":            {func(s *scene) { s.evidence.Evidence = nil; s.register() }, "incomplete"},
+		"production":          {func(s *scene) { s.chain.network.Development = false }, "simulated"},
+		"another kind":        {func(s *scene) { s.chain.executors.Kinds = []wire.TeeKind{wire.TEE_KIND_TDX} }, "kind-not-allowed"},
+		"struck from policy":  {func(s *scene) { s.chain.executors.Measurements = nil }, "unknown-measurement"},
+		"not active yet (P9)": {func(s *scene) { s.chain.executors.Measurements[0].ActivationHeight = height + 1 }, "not-active"},
+		"a gatekeeper":        {func(s *scene) { s.evidence.Identity.Role = wire.ROLE_GATEKEEPER; s.vouch() }, "wrong-role"},
+		"another chain's":     {func(s *scene) { s.evidence.Identity.ChainId = "x"; s.vouch() }, "wrong-chain"},
+		"another genesis": {func(s *scene) {
+			s.evidence.Identity.GenesisHash = bytes.Repeat([]byte{1}, 32)
+			s.vouch()
+		}, "wrong-genesis"},
+		"evidence too old": {func(s *scene) { s.chain.executors.MaxAgeBlocks = 10 }, "expired"},
+		"evidence ahead":   {func(s *scene) { s.evidence.Identity.NonceHeight = height; s.vouch() }, "nonce-future"},
+		"a quote of another": {func(s *scene) {
+			s.evidence.Identity.SoftwareVersion = "x"
+			s.register()
 		}, "report-data"},
-		"a broken quote": {func(c *facts) { c.evidence.Evidence.Quote[9] ^= 1; c.worker.EvidenceHash = wire.Hash(c.evidence) }, "bad-quote"},
+		"a broken quote": {func(s *scene) { s.evidence.Evidence.Quote[9] ^= 1; s.register() }, "bad-quote"},
+
+		"the policy was of no kinds (P9)":        {func(s *scene) { s.chain.past.executors.Kinds = nil }, "before the activation delay"},
+		"the policy had no such program (P9)":    {func(s *scene) { s.chain.past.executors.Measurements = nil }, "before the activation delay"},
+		"the policy took no such age (P9)":       {func(s *scene) { s.chain.past.executors.MaxAgeBlocks = 10 }, "before the activation delay"},
+		"there was no policy (P9)":               {func(s *scene) { s.chain.past.executors = nil }, "activation delay before"},
+		"the policy let it begin later (P9)":     {func(s *scene) { s.chain.past.executors.Measurements[0].ActivationHeight = height + 5 }, "before the activation delay"},
+		"the policy said that it had ended (P9)": {func(s *scene) { s.chain.past.executors.Measurements[0].RetireHeight = height - 5 }, "before the activation delay"},
 	} {
-		f := deserving(t)
-		c.change(f)
-		if err := f.entitled(config(), height); err == nil || !strings.Contains(err.Error(), c.why) {
+		s := deserving(t)
+		c.change(s)
+		part, err := s.decided(t, New(config()))
+		if c.why == "" {
+			if part == nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		if part != nil || err == nil || !strings.Contains(err.Error(), c.why) {
 			t.Errorf("%s: %v, want %q", name, err, c.why)
 		}
 	}
 	other := config()
 	other.ChainID = "another"
-	if err := deserving(t).entitled(other, height); err == nil {
+	if part, _ := deserving(t).decided(t, New(other)); part != nil {
 		t.Error("a request of another chain is answered")
 	}
 	nameless := config()
 	nameless.Worker = func() *wire.WorkerRef { return nil }
-	if err := deserving(t).entitled(nameless, height); err == nil {
+	if part, _ := deserving(t).decided(t, New(nameless)); part != nil {
 		t.Error("an enclave without a name answers")
 	}
 }
 
-// proven puts facts as the chain would prove them.
-func proven(p *pending, h uint64, c *facts) lightclient.Facts {
-	k := p.keys()
-	pairs := []any{k[0], c.request, k[1], c.set, k[2], c.worker, k[3], c.evidence, k[4], c.policy, k[5], c.network, k[6], c.cluster}
-	if c.request == nil {
-		pairs[1] = nil
+// A verdict is remembered no longer than it holds, and for no other rules.
+func TestVerdictsEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(s *scene)
+		why    string
+	}{
+		"expired since":              {func(s *scene) { s.chain.height += 40; s.worker.ExpiryHeight += 100 }, "expired"},
+		"the program was retired":    {func(s *scene) { s.chain.executors.Measurements[0].RetireHeight = height }, "retired"},
+		"the policy changed":         {func(s *scene) { s.chain.executors.Kinds = []wire.TeeKind{wire.TEE_KIND_TDX} }, "kind-not-allowed"},
+		"the policy before changed":  {func(s *scene) { s.chain.past.executors.Kinds = nil }, "before the activation delay"},
+		"other evidence":             {func(s *scene) { s.worker.EvidenceHash = make([]byte, 32) }, "not the registered one"},
+		"evidence of other identity": {func(s *scene) { s.worker.IdentityKey = pub(key('o')) }, "of another identity"},
+	} {
+		g, s := New(config()), deserving(t)
+		if part, err := s.decided(t, g); part == nil {
+			t.Fatal(err)
+		}
+		s.evidence.Evidence.Quote = nil // not looked at again
+		if part, err := s.decided(t, g); part == nil {
+			t.Fatalf("the verdict was not remembered: %v", err)
+		}
+		s = deserving(t)
+		c.change(s)
+		if part, err := s.decided(t, g); part != nil || err == nil || !strings.Contains(err.Error(), c.why) {
+			t.Errorf("%s: %v, want %q", name, err, c.why)
+		}
 	}
-	return lightclient.NewFacts(h, pairs...)
+}
+
+// What one worker, or all, may have at one height is bounded, and said.
+func TestAnswersAreLimited(t *testing.T) {
+	g, s := New(config()), deserving(t)
+	if _, err := s.decided(t, g); err != nil {
+		t.Fatal(err)
+	}
+	g.limits.workers[asker().Name()] = perWorker
+	p := g.pending["x"]
+	p.answered = nil
+	g.queue.put(p)
+	outs := g.release(s.chain)
+	if len(outs) != 1 || outs[0].GetFailure().GetCode() != "rate-limited" || p.answered != nil {
+		t.Errorf("%v", outs)
+	}
+	g.limits.begin()
+	g.limits.all = perHeight
+	g.queue.put(p)
+	if outs := g.release(s.chain); len(outs) != 1 || outs[0].GetFailure().GetCode() != "rate-limited" {
+		t.Errorf("%v", outs)
+	}
+	g.limits.begin()
+	g.queue.put(p)
+	if outs := g.release(s.chain); len(outs) != 1 || outs[0].GetPeer().GetKeyPart() == nil {
+		t.Errorf("at the next height: %v", outs)
+	}
+	g.queue.put(p)
+	if outs := g.release(s.chain); outs != nil {
+		t.Errorf("one request is answered twice: %v", outs)
+	}
 }
 
 func keeper(t testing.TB) *Gatekeeper {
 	t.Helper()
 	cfg := config()
 	cfg.Light = lightclient.New(lightclient.Config{Genesis: genesis(t), Now: time.Now})
-	g, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return g
+	return New(cfg)
 }
 
 func genesis(t testing.TB) *light.Genesis {
@@ -205,39 +335,21 @@ func TestHintsAreBounded(t *testing.T) {
 	if outs := g.Header(); outs != nil {
 		t.Errorf("before the first header: %v", outs)
 	}
-}
-
-func TestValuesBeforeAFreshHeader(t *testing.T) {
-	g := keeper(t)
-	g.Hint(&wire.KeyRequestHint{Cluster: 1, Worker: asker()})
-	p := g.pending["1/"+asker().Name()]
-	outs := g.Values(proven(p, 0, deserving(t)))
-	if len(outs) != 1 || !strings.Contains(outs[0].GetFailure().GetMessage(), "no header") {
-		t.Errorf("%v", outs)
-	}
-	if outs := g.Values(proven(p, 7, deserving(t))); outs != nil {
-		t.Errorf("values of another height: %v", outs)
-	}
-	c := deserving(t)
-	c.request = nil
-	if outs := g.Values(proven(p, 0, c)); outs != nil {
-		t.Errorf("no request on the chain: %v", outs)
-	}
 	if outs := g.Values(lightclient.NewFacts(0)); outs != nil {
-		t.Errorf("no values: %v", outs)
+		t.Errorf("values of no height: %v", outs)
 	}
 }
 
 // The part opens with the one-time key alone, for its cluster and epoch alone, and is signed.
 func TestPartIsForTheOneTimeKey(t *testing.T) {
-	g := keeper(t)
-	c := deserving(t)
+	g, r := New(config()), deserving(t).request
+	e := newEpoch(1, map[dprf.Set]*keytree.Secret{1: secret(t, 1), 2: secret(t, 2)}, nil)
 	k, err := hpke.MLKEM768X25519().GenerateKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.request.OneTimeKey = k.PublicKey().Bytes()
-	a, err := g.part(c)
+	r.OneTimeKey = k.PublicKey().Bytes()
+	a, err := g.part(e, r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,23 +365,28 @@ func TestPartIsForTheOneTimeKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	body := &wire.KeyPartBody{}
+	if err := wire.Unmarshal(one, body); err != nil || len(body.Parts) != 2 || body.Parts[0].Set != 1 || body.Parts[1].Set != 2 {
+		t.Errorf("parts %v: %v", body, err)
+	}
+	for i, p := range body.Parts {
+		if want := dprf.Eval(dprf.Set(i+1), secret(t, byte(i+1)), keytree.Label(chainID, 1, 1, 1)); !bytes.Equal(p.Value, want.Value) {
+			t.Errorf("part %d is not the PRF's", i)
+		}
+	}
 	at.Cluster = 2
 	if _, err := open(at, a); err == nil {
 		t.Error("the part opens for another cluster")
 	}
-	c.request.Cluster = 2
-	b, err := g.part(c)
+	r.Cluster = 2
+	b, err := g.part(e, r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if two, err := open(at, b); err != nil || bytes.Equal(one, two) {
 		t.Errorf("two clusters, one secret: %v", err)
 	}
-	c.request.OneTimeKey = c.request.OneTimeKey[:40]
-	if _, err := g.part(c); err == nil {
-		t.Error("half a one-time key is sealed to")
-	}
-	if s := fmt.Sprintf("%v %+v", g.keys, g.keys); !strings.Contains(s, "[secret]") && strings.Contains(s, "[") && len(s) > 400 {
+	if s := fmt.Sprintf("%v %+v", e, e.keys); !strings.Contains(s, "[secret]") || strings.Contains(s, "1 1 1 1") {
 		t.Errorf("the key prints: %s", s)
 	}
 }

@@ -1,208 +1,223 @@
-// Package gatekeeper holds parts of the network's keys and gives them to enclaves that have earned them. Each decision rests on
-// facts proven at one fresh height; the record of a request is on the chain before its answer leaves. It must never write a key
-// anywhere, nor give one to anything but a request's one-time key.
-//
-// In this version there is one gatekeeper (n = 1, t = 1): its single key is drawn at boot. Generation among several is not built.
+// Package gatekeeper holds parts of the network's keys and gives them to enclaves that have earned them. With the other gatekeepers
+// it makes new keys in every epoch (core/dprf/generation), over the chain. Each decision rests on facts proven at one fresh height;
+// the record of a request is on the chain before its answer leaves. It must never write a key anywhere, nor let one leave but sealed
+// to a one-time key, nor keep one past the grace of its epoch.
 package gatekeeper
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"fmt"
-	"maps"
-	"slices"
+	"io"
 
-	"github.com/phala-go/phala/core/attest"
-	"github.com/phala-go/phala/core/dprf"
-	"github.com/phala-go/phala/core/keytree"
-	"github.com/phala-go/phala/core/seal"
-	"github.com/phala-go/phala/core/settle"
+	"github.com/phala-go/phala/core/dprf/generation"
 	"github.com/phala-go/phala/core/storekey"
 	"github.com/phala-go/phala/core/wire"
 	"github.com/phala-go/phala/enclave/lightclient"
 )
 
-const (
-	maxPending  = 1024 // requests a hostile host can make the enclave look at
-	maxOperator = 128  // bytes of a worker's operator; an address is shorter
-	patience    = 32   // headers for which a hinted request may be missing on the chain
-)
+// lag is how many headers what is being proven may be behind before all is asked for anew: a host that cannot keep up is not asked
+// more for it, and one that withholds an answer gains no more than that.
+const lag = 3
 
-// Config of a Gatekeeper; every field is required.
+// Config of a Gatekeeper; every field but Random and Tamper is required.
 type Config struct {
 	ChainID     string
 	GenesisHash []byte
 	Identity    ed25519.PrivateKey
 	Worker      func() *wire.WorkerRef // nil until the enclave has been told its name
 	Light       *lightclient.Client
+	Random      io.Reader // default crypto/rand's
+	// Tamper makes a liar of what it contributes to a generation. Only the tests' own binary sets it.
+	Tamper func(*wire.Contribution)
 }
 
 // Gatekeeper is not safe for concurrent use.
 type Gatekeeper struct {
-	cfg     Config
-	keys    map[dprf.Set]*keytree.Secret
-	pending map[string]*pending
+	cfg  Config
+	now  *view // at the newest height that is worked on
+	past *view // an activation delay before; nil: there is no such header
+
+	state    *chain   // what now says, once its base has been proven
+	ready    bool     // and what the chain said an activation delay before
+	epochs   []*epoch // held, ascending: at most the current and the one before
+	member   *member  // of the generation under way; nil: of none
+	pending  map[string]*pending
+	queue    queue // of those
+	verdicts verdicts
+	limits   limits
+	said     map[string]string // the last complaint about each matter
 }
 
-type pending struct {
-	cluster uint64
-	worker  *wire.WorkerRef
-	since   uint64
-
-	collateral [][]byte // hashes that the worker's evidence was seen to name
-
-	answered []byte // hash of the request that was answered
-	said     string // the last refusal
-}
-
-// New draws the gatekeeper's key. It lives in this memory and nowhere else.
-func New(cfg Config) (*Gatekeeper, error) {
-	var b [keytree.Size]byte
-	defer clear(b[:])
-	rand.Read(b[:])
-	k, err := keytree.NewSecret(b[:])
-	if err != nil {
-		return nil, err
+// New starts a gatekeeper that holds nothing: it waits for the next border.
+func New(cfg Config) *Gatekeeper {
+	if cfg.Random == nil {
+		cfg.Random = rand.Reader
 	}
-	return &Gatekeeper{cfg: cfg, keys: map[dprf.Set]*keytree.Secret{0: k}, pending: map[string]*pending{}}, nil
+	return &Gatekeeper{cfg: cfg, pending: map[string]*pending{}, said: map[string]string{}}
 }
 
-// Hint says that there may be a request of worker for cluster's secret.
-func (g *Gatekeeper) Hint(h *wire.KeyRequestHint) []*wire.Out {
-	if h.Worker == nil || len(h.Worker.Operator) > maxOperator || len(g.pending) >= maxPending {
+// Header looks at the chain anew, unless what is being proven is nearly as new.
+func (g *Gatekeeper) Header() []*wire.Out {
+	if g.now != nil && !g.settled() && g.cfg.Light.Height() <= g.now.height+lag {
 		return nil
 	}
-	id := fmt.Sprintf("%d/%s", h.Cluster, h.Worker.Name())
-	g.pending[id] = &pending{cluster: h.Cluster, worker: h.Worker, since: g.cfg.Light.Height()}
-	return g.look(g.pending[id])
+	return g.begin()
 }
 
-// Header looks again at what waits.
-func (g *Gatekeeper) Header() (outs []*wire.Out) {
-	for _, id := range slices.Sorted(maps.Keys(g.pending)) {
-		p := g.pending[id]
-		if g.cfg.Light.Height() > p.since+patience {
-			delete(g.pending, id)
-			continue
-		}
-		outs = append(outs, g.look(p)...)
-	}
-	return outs
-}
+// settled says that nothing more is to come of what was asked for.
+func (g *Gatekeeper) settled() bool { return g.now.complete() && (g.past == nil || g.past.complete()) }
 
-func (g *Gatekeeper) look(p *pending) []*wire.Out {
-	h := g.cfg.Light.Height()
-	if h == 0 {
+// begin asks for what a gatekeeper needs at each height.
+func (g *Gatekeeper) begin() []*wire.Out {
+	h := g.cfg.Light.Newest()
+	if h.Height < genesisShown {
 		return nil
 	}
-	return []*wire.Out{{Body: &wire.Out_NeedValues{NeedValues: &wire.NeedValues{Height: h, Keys: p.keys()}}}}
+	var outs []*wire.Out
+	if g.past != nil && !g.past.complete() {
+		outs = g.complain("no-history", "the activation delay", fmt.Errorf("what stood on the chain at height %d is not proven", g.past.height),
+			"use a node that keeps the state of so long ago")
+		g.past = nil
+	}
+	g.now, g.state, g.ready = newView(h), nil, false
+	g.limits.begin()
+	g.queue.begin()
+	return append(outs, g.ask(append(g.base(), g.due()...)...)...)
+}
+
+func need(v *view, keys []*wire.StoreKey) []*wire.Out {
+	fresh := v.want(keys...)
+	if len(fresh) == 0 {
+		return nil
+	}
+	return []*wire.Out{{Body: &wire.Out_NeedValues{NeedValues: &wire.NeedValues{Height: v.height, Keys: fresh}}}}
 }
 
 func at(store string, key []byte) *wire.StoreKey { return &wire.StoreKey{Store: store, Key: key} }
 
-// keys is what a release rests on.
-func (p *pending) keys() []*wire.StoreKey {
-	w := p.worker
-	keys := []*wire.StoreKey{
-		at(storekey.Gatekeeper, storekey.KeyRequestKey(p.cluster, w.Operator, w.Slot)),
-		at(storekey.Gatekeeper, storekey.GatekeeperSetKey()),
-		at(storekey.Worker, storekey.WorkerKey(w.Operator, w.Slot)),
-		at(storekey.Worker, storekey.EvidenceKey(w.Operator, w.Slot)),
-		at(storekey.Attestation, storekey.Policy(int32(wire.ROLE_EXECUTOR))),
-		at(storekey.Attestation, storekey.Network()),
-		at(storekey.Cluster, storekey.ClusterKey(p.cluster)),
-	}
-	for _, h := range p.collateral {
-		keys = append(keys, collateralKey(h))
-	}
-	return keys
+func networkKey() *wire.StoreKey { return at(storekey.Attestation, storekey.Network()) }
+func policyKey(r wire.Role) *wire.StoreKey {
+	return at(storekey.Attestation, storekey.Policy(int32(r)))
 }
-
+func rosterKey() *wire.StoreKey     { return at(storekey.Gatekeeper, storekey.RosterKey()) }
+func generationKey() *wire.StoreKey { return at(storekey.Gatekeeper, storekey.GenerationKey()) }
+func setKey() *wire.StoreKey        { return at(storekey.Gatekeeper, storekey.GatekeeperSetKey()) }
+func previousKey() *wire.StoreKey   { return at(storekey.Gatekeeper, storekey.PreviousSetKey()) }
+func workerKey(w *wire.WorkerRef) *wire.StoreKey {
+	return at(storekey.Worker, storekey.WorkerKey(w.GetOperator(), w.GetSlot()))
+}
+func evidenceKey(w *wire.WorkerRef) *wire.StoreKey {
+	return at(storekey.Worker, storekey.EvidenceKey(w.GetOperator(), w.GetSlot()))
+}
 func collateralKey(hash []byte) *wire.StoreKey {
 	return at(storekey.Attestation, storekey.CollateralKey(hash))
 }
 
-// names notes which collateral the evidence needs, and says whether that is more or other than what was asked for.
-func (p *pending) names(e *wire.WorkerEvidence) (changed bool) {
-	hashes := attest.Hashes(e.GetEvidence())
-	changed = !slices.EqualFunc(p.collateral, hashes, bytes.Equal)
-	p.collateral = hashes
-	return changed
+// base is what every decision rests on.
+func (g *Gatekeeper) base() []*wire.StoreKey {
+	keys := []*wire.StoreKey{
+		networkKey(), policyKey(wire.ROLE_EXECUTOR), policyKey(wire.ROLE_GATEKEEPER), rosterKey(), generationKey(), setKey(), previousKey(),
+	}
+	if w := g.cfg.Worker(); w != nil {
+		keys = append(keys, workerKey(w))
+	}
+	return keys
 }
 
-// Values decides about every pending request that f says all of.
-func (g *Gatekeeper) Values(f lightclient.Facts) (outs []*wire.Out) {
-	for _, id := range slices.Sorted(maps.Keys(g.pending)) {
-		p := g.pending[id]
-		if !f.Has(p.keys()...) || f.Height != g.cfg.Light.Height() {
+// Values takes what was proven, and does what follows from it.
+func (g *Gatekeeper) Values(f lightclient.Facts) []*wire.Out {
+	came := 0
+	for _, v := range []*view{g.now, g.past} {
+		if v == nil || v.height != f.Height {
 			continue
 		}
-		c, err := read(p, f, g.cfg.Light.Newest().Time)
-		if err == nil && c.request == nil {
-			continue // not on the chain yet
+		fresh := v.take(f)
+		came += len(fresh)
+		if v == g.now {
+			g.queue.came(fresh)
 		}
-		if err == nil && p.names(c.evidence) {
-			outs = append(outs, g.look(p)...)
-			continue
-		}
-		// The one on the chain may be older than the one hinted at: what waits is judged anew at each header.
-		if err == nil && bytes.Equal(p.answered, wire.Hash(c.request)) {
-			continue
-		}
-		if err == nil {
-			err = g.cfg.Light.Fresh()
-		}
-		if err == nil {
-			err = c.entitled(g.cfg, f.Height)
-		}
-		var part *wire.KeyPart
-		if err == nil {
-			part, err = g.part(c)
-		}
-		if err != nil {
-			if p.said != err.Error() {
-				p.said = err.Error()
-				outs = append(outs, &wire.Out{Body: &wire.Out_Failure{Failure: &wire.Failure{
-					Code: "key-refused", Message: fmt.Sprintf("request of %s for cluster %d: %v", p.worker.Name(), p.cluster, err),
-					Next: "register the worker anew and request again",
-				}}})
-			}
-			continue
-		}
-		p.answered = wire.Hash(c.request)
-		outs = append(outs, &wire.Out{Body: &wire.Out_Peer{Peer: &wire.PeerMessage{To: p.worker, Body: &wire.PeerMessage_KeyPart{KeyPart: part}}}})
+	}
+	if came == 0 {
+		return nil
+	}
+	outs := g.step()
+	if g.settled() && g.cfg.Light.Height() > g.now.height {
+		outs = append(outs, g.begin()...)
 	}
 	return outs
 }
 
-// part evaluates the PRF for the cluster of a request that is entitled to it, and seals it to the one-time key.
-func (g *Gatekeeper) part(c *facts) (*wire.KeyPart, error) {
-	r := c.request
-	label := keytree.Label(g.cfg.ChainID, r.Cluster, r.Epoch, r.Roster)
-	body := &wire.KeyPartBody{}
-	for _, b := range slices.Sorted(maps.Keys(g.keys)) {
-		p := dprf.Eval(b, g.keys[b], label)
-		body.Parts = append(body.Parts, &wire.PrfPart{Set: uint32(b), Value: p.Value})
+// step does all that what has been proven so far allows.
+func (g *Gatekeeper) step() (outs []*wire.Out) {
+	if g.state == nil {
+		if !g.now.has(g.base()...) {
+			return nil
+		}
+		c, err := g.read()
+		if err != nil {
+			return g.complain("chain-state", "the chain's state", err, "this enclave is of another version than the chain: upgrade it")
+		}
+		outs = append(outs, g.settle(c)...)
+		g.state = c
 	}
-	plain := wire.Marshal(body)
-	defer clear(plain)
-	to, err := seal.PublicKey(r.OneTimeKey)
-	if err != nil {
-		return nil, err
+	if err := g.cfg.Light.FreshAt(g.now.height); err != nil {
+		return append(outs, g.complain("stale", "what was proven", err, "bring headers as they are made")...)
 	}
-	p := &wire.KeyPart{Cluster: r.Cluster, Epoch: r.Epoch, Roster: r.Roster, Gatekeeper: g.cfg.Worker(), Worker: r.Worker}
-	ctx := seal.Context{Domain: seal.DomainKeyPart, ChainID: g.cfg.ChainID, Cluster: r.Cluster, Epoch: r.Epoch, Roster: r.Roster}
-	env, _, err := seal.Seal(to, ctx, wire.Marshal(p.Gatekeeper), plain)
-	if err != nil {
-		return nil, err
+	if !g.ready {
+		var asked []*wire.Out
+		if asked, g.ready = g.lookBack(g.state); !g.ready {
+			return append(outs, asked...)
+		}
+		outs = append(outs, asked...)
 	}
-	p.Enc, p.Ciphertext = env.Enc, env.Ciphertext
-	p.Signature = ed25519.Sign(g.cfg.Identity, settle.KeyPartBytes(g.cfg.ChainID, p))
-	return p, nil
+	outs = append(outs, g.complain("generation", "the set in force", g.bound(g.state), "")...)
+	outs = append(outs, g.generate(g.state)...)
+	outs = append(outs, g.draw(g.state)...)
+	return append(outs, g.release(g.state)...)
 }
 
-// isMe says whether m is this boot of this enclave: only that holds this epoch's parts.
-func isMe(cfg Config, m *wire.GatekeeperMember) bool {
-	return m.Worker.Is(cfg.Worker()) && bytes.Equal(m.IdentityKey, cfg.Identity.Public().(ed25519.PublicKey))
+// complain says once what is wrong with a matter; nothing is wrong when err is nil.
+func (g *Gatekeeper) complain(code, matter string, err error, next string) []*wire.Out {
+	if err == nil {
+		delete(g.said, matter)
+		return nil
+	}
+	if g.said[matter] == err.Error() {
+		return nil
+	}
+	if len(g.said) > maxPending {
+		clear(g.said)
+	}
+	g.said[matter] = err.Error()
+	return []*wire.Out{{Body: &wire.Out_Failure{Failure: &wire.Failure{Code: code, Message: fmt.Sprintf("%s: %v", matter, err), Next: next}}}}
+}
+
+// public is this boot's identity key.
+func (g *Gatekeeper) public() []byte { return g.cfg.Identity.Public().(ed25519.PublicKey) }
+
+// Wipe forgets every secret; what comes after waits for the next border.
+func (g *Gatekeeper) Wipe() {
+	for _, e := range g.epochs {
+		e.wipe()
+	}
+	g.epochs = nil
+	g.leave()
+}
+
+// leave ends what part it takes in a generation.
+func (g *Gatekeeper) leave() {
+	if g.member != nil {
+		g.member.Wipe()
+	}
+	g.member = nil
+}
+
+// member is this gatekeeper in one attempt.
+type member struct {
+	*generation.Member
+	epoch   uint64
+	attempt uint32
+	vouched bool              // all that joined were judged
+	sent    map[string]uint64 // height at which each message was given out last
 }

@@ -2,6 +2,8 @@ package lightclient
 
 import (
 	"fmt"
+	"iter"
+	"maps"
 
 	"github.com/phala-go/phala/core/wire"
 )
@@ -38,6 +40,12 @@ func NewFacts(height uint64, pairs ...any) Facts {
 }
 
 func id(k *wire.StoreKey) string { return k.Store + "/" + string(k.Key) }
+
+// All gives every value with the name that ID gives its key, nil for a proven absence.
+func (f Facts) All() iter.Seq2[string, []byte] { return maps.All(f.values) }
+
+// ID names a key.
+func ID(k *wire.StoreKey) string { return id(k) }
 
 // Has says whether the key was asked and answered, be it with its absence.
 func (f Facts) Has(keys ...*wire.StoreKey) bool {

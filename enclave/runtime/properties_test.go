@@ -185,7 +185,7 @@ func TestP16_AStarvedEnclaveShuts(t *testing.T) {
 	n.Keeper.Outs = nil
 	hint := &wire.In{Body: &wire.In_KeyRequest{KeyRequest: &wire.KeyRequestHint{Cluster: n.Cluster, Worker: x.Ref}}}
 	n.Keeper.Do(hint)
-	if f := enclavetest.Failure(n.Keeper.Outs); f == nil || f.Code != "key-refused" || !strings.Contains(f.Message, "ago") {
+	if f := enclavetest.Failure(n.Keeper.Outs); f == nil || f.Code != "stale" || !strings.Contains(f.Message, "ago") {
 		t.Errorf("a starved gatekeeper: %v", n.Keeper.Outs)
 	}
 	if keyParts(n.Keeper) != 0 {
@@ -454,7 +454,8 @@ func TestP03_ForgeriesAreRefused(t *testing.T) {
 	keys := []*wire.StoreKey{
 		{Store: storekey.Cluster, Key: storekey.ClusterKey(1)}, {Store: storekey.Cluster, Key: storekey.HeadKey(1)},
 		{Store: storekey.Cluster, Key: storekey.InboxKey(1)}, {Store: storekey.Gatekeeper, Key: storekey.ClusterInputKey(1)},
-		{Store: storekey.Gatekeeper, Key: storekey.GatekeeperSetKey()}, {Store: storekey.Worker, Key: storekey.WorkerKey(x.Ref.Operator, x.Ref.Slot)},
+		{Store: storekey.Gatekeeper, Key: storekey.NextInputKey(1)}, {Store: storekey.Gatekeeper, Key: storekey.GatekeeperSetKey()},
+		{Store: storekey.Worker, Key: storekey.WorkerKey(x.Ref.Operator, x.Ref.Slot)},
 	}
 	x.Mute = true
 	n.Blocks(1)

@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/phala-go/phala/core/attest"
@@ -30,6 +31,9 @@ type Config struct {
 	Now     func() time.Time // default time.Now
 	// Tamper makes a liar. Only the tests' own binary sets it.
 	Tamper func(*wire.Batch)
+	// TamperContribution makes a liar of a gatekeeper; the same holds.
+	TamperContribution func(*wire.Contribution)
+	Random             io.Reader // of a gatekeeper's keys; default crypto/rand's
 }
 
 // Runtime is not safe for concurrent use.
@@ -80,12 +84,10 @@ func New(ctx context.Context, cfg Config) (*Runtime, error) {
 			ChainID: g.ChainID, Identity: identity, Worker: named, Light: r.light, Engine: r.engine, Tamper: cfg.Tamper,
 		})
 	case wire.ROLE_GATEKEEPER:
-		r.keeper, err = gatekeeper.New(gatekeeper.Config{
+		r.keeper = gatekeeper.New(gatekeeper.Config{
 			ChainID: g.ChainID, GenesisHash: g.Hash, Identity: identity, Worker: named, Light: r.light,
+			Random: cfg.Random, Tamper: cfg.TamperContribution,
 		})
-		if err != nil {
-			return nil, err
-		}
 	default:
 		return nil, fmt.Errorf("starting the enclave: no role %s", cfg.Role)
 	}
@@ -124,6 +126,10 @@ func (r *Runtime) dispatch(ctx context.Context, in *wire.In) []*wire.Out {
 		if r.keeper != nil {
 			return r.keeper.Hint(b.KeyRequest)
 		}
+	case *wire.In_Peer:
+		if p := b.Peer.GetBeaconPart(); r.keeper != nil && p != nil {
+			return r.keeper.BeaconPart(p)
+		}
 	}
 	if r.executor == nil {
 		return refused("a gatekeeper does not take %T", in.Body)
@@ -140,6 +146,8 @@ func (r *Runtime) dispatch(ctx context.Context, in *wire.In) []*wire.Out {
 		return r.executor.Peer(ctx, b.Peer)
 	case *wire.In_Record:
 		return r.executor.Record(ctx, b.Record)
+	case *wire.In_Chunk:
+		return r.executor.Chunk(ctx, b.Chunk)
 	case *wire.In_Query:
 		return r.executor.Query(ctx, b.Query)
 	case *wire.In_Result:

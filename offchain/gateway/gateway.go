@@ -34,6 +34,7 @@ type Enclave interface {
 // Records is where sealed records are; *objects.Store is one.
 type Records interface {
 	Record(cluster, number uint64, batchHash []byte) (*wire.SealedRecord, error)
+	Chunk(*wire.NeedChunk) (*wire.SealedChunk, error)
 }
 
 // Config of a Gateway; every field but Version and Log is required.
@@ -234,6 +235,23 @@ func (g *Gateway) Deliver(_ context.Context, r *wire.DeliverRequest) (*wire.Deli
 		return nil, down()
 	}
 	return &wire.DeliverResponse{}, nil
+}
+
+// Chunk gives a chunk of a snapshot to another member.
+func (g *Gateway) Chunk(_ context.Context, r *wire.ChunkRequest) (*wire.ChunkResponse, error) {
+	if r.Chunk == nil {
+		return nil, &gatewayrpc.Error{Code: gatewayrpc.CodeMalformed, Message: "no chunk is named", Next: "Name one."}
+	}
+	if err := g.peers.enter(); err != nil {
+		return nil, err
+	}
+	defer g.peers.leave()
+	c, err := g.cfg.Records.Chunk(r.Chunk)
+	if err != nil {
+		g.cfg.Log.Debug("a chunk that was asked for is not here", "cluster", r.Chunk.Cluster, "number", r.Chunk.Number, "index", r.Chunk.Index, "error", err)
+		return nil, &gatewayrpc.Error{Code: gatewayrpc.CodeNoRecord, Message: "this chunk is not here", Next: "Ask another member."}
+	}
+	return &wire.ChunkResponse{Chunk: c}, nil
 }
 
 // Record gives a sealed record to another member.

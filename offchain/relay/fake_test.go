@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -115,7 +116,8 @@ func (c *chain) Query(_ context.Context, method string, req, resp proto.Message)
 		}
 	case *cluster.QueryClustersResponse:
 		for _, x := range c.clusters {
-			if x.Id > req.(*cluster.QueryClustersRequest).After {
+			q := req.(*cluster.QueryClustersRequest)
+			if x.Id > q.After && slices.ContainsFunc(x.Members, q.Member.Is) {
 				r.Clusters = append(r.Clusters, x)
 			}
 		}
@@ -311,6 +313,7 @@ type bench struct {
 	socket string
 	ended  chan error
 	stop   context.CancelFunc
+	change func(*relay.Config) // nil: as it is
 }
 
 func newBench(t *testing.T, height uint64) *bench {
@@ -325,10 +328,14 @@ func newBench(t *testing.T, height uint64) *bench {
 
 func (b *bench) run(t *testing.T) {
 	t.Helper()
-	r, err := relay.New(relay.Config{
+	cfg := relay.Config{
 		Chain: b.chain, Sender: b.chain, Socket: b.socket, Link: new(enclave.Link), Worker: self, Endpoint: "http://self",
 		Records: b.store, Watcher: b.watch, Pin: func(string, []byte) error { return nil }, HTTP: http.DefaultClient,
-	})
+	}
+	if b.change != nil {
+		b.change(&cfg)
+	}
+	r, err := relay.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cosmos/gogoproto/proto"
 	"golang.org/x/sync/errgroup"
 
 	cluster "github.com/phala-go/phala/chain/x/cluster/types"
@@ -41,6 +42,10 @@ func (s *session) handle(out *wire.Out) {
 		})
 	case *wire.Out_Record:
 		s.goTask(func() { s.keep(b.Record) })
+	case *wire.Out_NeedChunk:
+		s.goTask(func() { s.chunk(b.NeedChunk) })
+	case *wire.Out_Chunk:
+		s.goTask(func() { s.keepChunk(b.Chunk) })
 	case *wire.Out_ResultReady:
 		s.cfg.Watcher.Ready(b.ResultReady)
 	case *wire.Out_Verified:
@@ -48,6 +53,9 @@ func (s *session) handle(out *wire.Out) {
 	case *wire.Out_Failure:
 		s.log.Warn("the enclave refused something", "code", b.Failure.Code, "reason", b.Failure.Message, "next", b.Failure.Next)
 	default:
+		if s.generation(out) {
+			return
+		}
 		s.log.Debug("the enclave said something that nobody waits for", "kind", fmt.Sprintf("%T", out.Body))
 	}
 }
@@ -196,28 +204,31 @@ const (
 )
 
 // submit sends a message. That the chain refuses it is often only another member having been first.
-func (s *session) submit(what string, m interface {
-	Reset()
-	String() string
-	ProtoMessage()
-}) {
+func (s *session) submit(what string, m proto.Message) {
+	if hash := s.send(what, m); hash != "" {
+		s.goTask(func() { s.outcome(what, hash) })
+	}
+}
+
+// send gives the hash of the transaction once the node has taken it; empty: it did not.
+func (s *session) send(what string, m proto.Message) string {
 	for try := range submitTries {
 		hash, err := s.cfg.Sender.Post(s.ctx, m)
 		var refused *node.TxError
 		switch {
 		case err == nil:
 			s.log.Debug("sent", "what", what, "tx", hash)
-			s.goTask(func() { s.outcome(what, hash) })
-			return
+			return hash
 		case errors.As(err, &refused):
 			s.log.Warn("the chain does not take a transaction", "what", what, "error", err)
-			return
+			return ""
 		case s.ctx.Err() != nil:
-			return
+			return ""
 		}
 		s.log.Warn("sending a transaction", "what", what, "try", try+1, "error", err)
 		pause(s.ctx, 50*time.Millisecond<<try)
 	}
+	return ""
 }
 
 func (s *session) outcome(what, hash string) {
@@ -228,7 +239,7 @@ func (s *session) outcome(what, hash string) {
 	switch {
 	case err == nil:
 		s.log.Debug("done", "what", what, "height", res.Height, "gas", res.GasUsed)
-	case errors.As(err, &refused) && (what == "batch" || what == "effects"):
+	case errors.As(err, &refused) && (what == "batch" || what == "effects" || what == "beacon"):
 		s.log.Debug("the chain refused, as it does when another member was first", "what", what, "error", err)
 	case s.ctx.Err() == nil:
 		s.log.Warn("a transaction came to nothing", "what", what, "error", err)

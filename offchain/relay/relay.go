@@ -147,6 +147,7 @@ type session struct {
 	group    *errgroup.Group
 	ctx      context.Context // of the session: tasks that the reader starts end with it
 	identity *wire.Identity
+	flight   inFlight
 
 	unstored atomic.Int64  // records that are being stored or wait for room
 	named    chan struct{} // closed once the enclave knows its worker's name

@@ -31,33 +31,44 @@ func (s *session) watch() error {
 	return s.ctx.Err()
 }
 
-// newClusters serves each cluster that this worker is a member of. Members do not change in this version, so a cluster is looked at once.
+const clustersPage = 100
+
+// newClusters serves each cluster that this worker is a member of; whether it is the enclave sees for itself.
 func (s *session) newClusters() func(uint64) error {
-	var last uint64
 	var serving []uint64
 	return func(tip uint64) error {
-		for {
+		var now []uint64
+		for after := uint64(0); ; {
 			var resp cluster.QueryClustersResponse
-			if err := s.cfg.Chain.Query(s.ctx, "/phala.cluster.v1.Query/Clusters", &cluster.QueryClustersRequest{After: last}, &resp); err != nil {
+			if err := s.cfg.Chain.Query(s.ctx, "/phala.cluster.v1.Query/Clusters", &cluster.QueryClustersRequest{After: after, Limit: clustersPage, Member: s.cfg.Worker}, &resp); err != nil {
 				return err
 			}
-			if len(resp.Clusters) == 0 {
-				return nil
-			}
 			for _, c := range resp.Clusters {
-				if c.CreatedHeight >= tip {
-					return nil // the enclave has no header yet that proves it
+				after = max(after, c.Id)
+				if max(c.CreatedHeight, c.BorderHeight) >= tip && !slices.Contains(serving, c.Id) {
+					continue // the enclave has no header yet that proves it
 				}
-				last = max(last, c.Id)
-				if !slices.ContainsFunc(c.Members, s.cfg.Worker.Is) {
+				now = append(now, c.Id)
+				if slices.Contains(serving, c.Id) {
 					continue
 				}
-				s.log.Info("serving a cluster", "cluster", c.Id, "members", len(c.Members), "quorum", c.Quorum)
+				s.log.Info("serving a cluster", "cluster", c.Id, "members", len(c.Members), "quorum", c.Quorum, "roster", c.Roster)
 				s.post(&wire.In{Body: &wire.In_Serve{Serve: &wire.Serve{Cluster: c.Id}}})
-				serving = append(serving, c.Id)
-				s.cfg.Watcher.Serving(slices.Clone(serving))
+			}
+			if len(resp.Clusters) < clustersPage {
+				break
 			}
 		}
+		for _, id := range serving {
+			if !slices.Contains(now, id) {
+				s.log.Info("this worker is a member of a cluster no more", "cluster", id)
+			}
+		}
+		if !slices.Equal(serving, now) {
+			serving = now
+			s.cfg.Watcher.Serving(slices.Clone(serving))
+		}
+		return nil
 	}
 }
 

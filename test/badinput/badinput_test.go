@@ -247,7 +247,7 @@ func (w *world) send(l *letter) (*client.Pending, error) {
 	if l.secret == nil {
 		l.secret = make([]byte, 32)
 	}
-	m := &clustertypes.MsgSubmitInput{Sender: l.from.Address(), Cluster: l.cluster, Epoch: l.epoch, Funds: l.funds, Sealed: l.sealed}
+	m := &clustertypes.MsgSubmitInput{Sender: l.from.Address(), Cluster: l.cluster, Epoch: l.epoch, Roster: l.context.Roster, Funds: l.funds, Sealed: l.sealed}
 	if l.spoil != nil {
 		l.spoil(m)
 	}

@@ -120,7 +120,7 @@ func (w *world) commit(cluster uint64, s *wire.SignedBatch) error {
 	w.t.Helper()
 	env := &wire.Envelope{Suite: seal.Suite, Enc: make([]byte, seal.EncSize), Ciphertext: make([]byte, 272)}
 	_, err := w.bob.account.Send(w.ctx,
-		&clustertypes.MsgSubmitInput{Sender: w.bob.Address(), Cluster: cluster, Epoch: 1, Sealed: env},
+		&clustertypes.MsgSubmitInput{Sender: w.bob.Address(), Cluster: cluster, Epoch: 1, Roster: 1, Sealed: env},
 		&clustertypes.MsgCommitBatch{Sender: w.bob.Address(), Batch: s})
 	return err
 }

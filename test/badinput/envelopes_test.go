@@ -56,8 +56,8 @@ func (w *world) envelopes() {
 		words string
 		code  string // that of the result
 	}{
-		{"epoch 0", w.alice, func(l *letter) { l.epoch = 0 }, 8, "epoch 0, cluster 1 has epoch 1: seal it", ""},
-		{"epoch 2", w.alice, func(l *letter) { l.epoch = 2 }, 8, "epoch 2, cluster 1 has epoch 1: seal it", ""},
+		{"epoch 0", w.alice, func(l *letter) { l.epoch = 0 }, 8, "epoch 0 roster 1, cluster 1 has epoch 1 roster 1: seal it", ""},
+		{"epoch 2", w.alice, func(l *letter) { l.epoch = 2 }, 8, "epoch 2 roster 1, cluster 1 has epoch 1 roster 1: seal it", ""},
 		{"no such cluster", w.alice, func(l *letter) { l.cluster = 99 }, 5, "cluster 99", ""},
 		{"no envelope", w.alice, func(l *letter) { l.spoil = func(m *clustertypes.MsgSubmitInput) { m.Sealed = nil } }, 10, "no envelope: seal", ""},
 		{"another suite", w.alice, func(l *letter) { l.spoil = func(m *clustertypes.MsgSubmitInput) { m.Sealed.Suite = 2 } }, 10, "suite 2", ""},

@@ -29,6 +29,7 @@ var (
 	_ module.HasGenesis          = Module{}
 	_ module.HasConsensusVersion = Module{}
 	_ appmodule.HasServices      = Module{}
+	_ appmodule.HasEndBlocker    = Module{}
 )
 
 // Module is the plug between the keeper and the application.
@@ -55,12 +56,14 @@ func (Module) RegisterLegacyAminoCodec(cdc *codec.LegacyAmino) {
 	legacy.RegisterAminoMsg(cdc, &types.MsgSubmitInput{}, "phala/cluster/MsgSubmitInput")
 	legacy.RegisterAminoMsg(cdc, &types.MsgCommitBatch{}, "phala/cluster/MsgCommitBatch")
 	legacy.RegisterAminoMsg(cdc, &types.MsgRevealEffects{}, "phala/cluster/MsgRevealEffects")
+	legacy.RegisterAminoMsg(cdc, &types.MsgUpdateMembers{}, "phala/cluster/MsgUpdateMembers")
 }
 
 // RegisterInterfaces makes the messages known to transactions.
 func (Module) RegisterInterfaces(reg codectypes.InterfaceRegistry) {
 	reg.RegisterImplementations((*sdk.Msg)(nil),
-		&types.MsgCreateCluster{}, &types.MsgUploadCode{}, &types.MsgInstantiate{}, &types.MsgSubmitInput{}, &types.MsgCommitBatch{}, &types.MsgRevealEffects{})
+		&types.MsgCreateCluster{}, &types.MsgUploadCode{}, &types.MsgInstantiate{}, &types.MsgSubmitInput{}, &types.MsgCommitBatch{}, &types.MsgRevealEffects{},
+		&types.MsgUpdateMembers{})
 	msgservice.RegisterMsgServiceDesc(reg, &types.Msg_serviceDesc)
 }
 
@@ -77,6 +80,9 @@ func (m Module) RegisterServices(r grpc.ServiceRegistrar) error {
 	types.RegisterQueryServer(r, keeper.QueryServer{Keeper: m.keeper})
 	return nil
 }
+
+// EndBlock implements appmodule.HasEndBlocker.
+func (m Module) EndBlock(ctx context.Context) error { return m.keeper.EndBlock(ctx) }
 
 // DefaultGenesis implements module.HasGenesisBasics.
 func (Module) DefaultGenesis(cdc codec.JSONCodec) json.RawMessage {

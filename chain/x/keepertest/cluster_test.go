@@ -60,7 +60,7 @@ func TestInputsAreNumberedAndPaid(t *testing.T) {
 		words  string
 	}{
 		"cluster":    {func(m *clustertypes.MsgSubmitInput) { m.Cluster = 9 }, clustertypes.ErrCluster, "cluster 9"},
-		"epoch":      {func(m *clustertypes.MsgSubmitInput) { m.Epoch = 3 }, clustertypes.ErrEpoch, "epoch 3, cluster 1 has epoch 1"},
+		"epoch":      {func(m *clustertypes.MsgSubmitInput) { m.Epoch = 3 }, clustertypes.ErrEpoch, "epoch 3 roster 1, cluster 1 has epoch 1"},
 		"gas class":  {func(m *clustertypes.MsgSubmitInput) { m.GasClass = 8 }, clustertypes.ErrGasClass, "0 to 7"},
 		"no seal":    {func(m *clustertypes.MsgSubmitInput) { m.Sealed = nil }, clustertypes.ErrEnvelope, ""},
 		"suite":      {func(m *clustertypes.MsgSubmitInput) { m.Sealed.Suite = 2 }, clustertypes.ErrEnvelope, "suite 2"},
@@ -70,12 +70,12 @@ func TestInputsAreNumberedAndPaid(t *testing.T) {
 		"negative":   {func(m *clustertypes.MsgSubmitInput) { m.Funds = "-1" }, clustertypes.ErrAmount, `"-1"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := &clustertypes.MsgSubmitInput{Sender: user.String(), Cluster: id, Epoch: 1, Sealed: envelope()}
+			m := &clustertypes.MsgSubmitInput{Sender: user.String(), Cluster: id, Epoch: 1, Roster: 1, Sealed: envelope()}
 			c.change(m)
 			(&world{w.Net, t}).refused(w.Deliver(user, m), c.err, c.words)
 		})
 	}
-	if res := w.Deliver(user, &clustertypes.MsgSubmitInput{Sender: user.String(), Cluster: id, Epoch: 1, Sealed: envelope(), Funds: "1" + strings.Repeat("0", 30)}); res.Code == 0 || !strings.Contains(res.Log, "insufficient funds") {
+	if res := w.Deliver(user, &clustertypes.MsgSubmitInput{Sender: user.String(), Cluster: id, Epoch: 1, Roster: 1, Sealed: envelope(), Funds: "1" + strings.Repeat("0", 30)}); res.Code == 0 || !strings.Contains(res.Log, "insufficient funds") {
 		t.Errorf("funds nobody has: %s", res.Log)
 	}
 
@@ -111,7 +111,7 @@ func (w *world) upload(from apptest.Account) []byte {
 }
 
 func instantiation(from apptest.Account, cluster uint64, code []byte) *clustertypes.MsgInstantiate {
-	return &clustertypes.MsgInstantiate{Sender: from.String(), Cluster: cluster, Epoch: 1, CodeId: code, Label: "x", Query: wire.QUERY_POLICY_SELF, Sealed: envelope()}
+	return &clustertypes.MsgInstantiate{Sender: from.String(), Cluster: cluster, Epoch: 1, Roster: 1, CodeId: code, Label: "x", Query: wire.QUERY_POLICY_SELF, Sealed: envelope()}
 }
 
 func TestCodeAndContracts(t *testing.T) {

@@ -148,7 +148,7 @@ func envelope() *wire.Envelope {
 
 func (w *world) input(from apptest.Account, cluster uint64, funds string) uint64 {
 	w.t.Helper()
-	res := w.MustDeliver(from, &clustertypes.MsgSubmitInput{Sender: from.String(), Cluster: cluster, Epoch: 1, Sealed: envelope(), Funds: funds})
+	res := w.MustDeliver(from, &clustertypes.MsgSubmitInput{Sender: from.String(), Cluster: cluster, Epoch: 1, Roster: 1, Sealed: envelope(), Funds: funds})
 	var out clustertypes.MsgSubmitInputResponse
 	apptest.Response(w.t, res.Data, 0, &out)
 	return out.Index

@@ -5,6 +5,7 @@ import (
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 
+	gatekeepertypes "github.com/phala-go/phala/chain/x/gatekeeper/types"
 	"github.com/phala-go/phala/core/wire"
 )
 
@@ -32,7 +33,13 @@ type Workers interface {
 	Worker(ctx context.Context, ref *wire.WorkerRef) (*wire.Worker, error) // nil: not registered
 }
 
-// Gatekeepers knows the epoch of the network's keys.
+// Gatekeepers knows the epoch of the network's keys and the input keys that clusters have announced.
 type Gatekeepers interface {
 	Epoch(ctx context.Context) (uint64, error)
+	// InForce says whether the cluster's input key of its epoch and roster counts.
+	InForce(ctx context.Context, c *wire.Cluster) (bool, error)
+	// TakeDue puts the announced keys in force whose height has come, and lists them by cluster.
+	TakeDue(ctx context.Context) ([]gatekeepertypes.Due, error)
+	// EndKeys ends a cluster's keys, those not in force yet among them.
+	EndKeys(ctx context.Context, cluster uint64) error
 }

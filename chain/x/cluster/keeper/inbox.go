@@ -22,7 +22,7 @@ func (s MsgServer) SubmitInput(goCtx context.Context, m *types.MsgSubmitInput) (
 	if err != nil {
 		return nil, err
 	}
-	item, err := k.order(ctx, c, m.Epoch, m.Sealed, &wire.InputContext{
+	item, err := k.order(ctx, c, m.Epoch, m.Roster, m.Sealed, &wire.InputContext{
 		Sender: m.Sender, Funds: m.Funds, GasClass: m.GasClass, Kind: wire.INPUT_KIND_CALL,
 	})
 	if err != nil {
@@ -48,7 +48,7 @@ func (s MsgServer) Instantiate(goCtx context.Context, m *types.MsgInstantiate) (
 	if !known {
 		return nil, types.ErrNoCode.Wrapf("code %x is not on the chain: upload it first", m.CodeId)
 	}
-	item, err := k.order(ctx, c, m.Epoch, m.Sealed, &wire.InputContext{
+	item, err := k.order(ctx, c, m.Epoch, m.Roster, m.Sealed, &wire.InputContext{
 		Sender: m.Sender, Funds: m.Funds, GasClass: m.GasClass, Kind: wire.INPUT_KIND_INSTANTIATE,
 		CodeId: m.CodeId, Label: m.Label, Query: m.Query,
 	})
@@ -66,12 +66,12 @@ func (s MsgServer) Instantiate(goCtx context.Context, m *types.MsgInstantiate) (
 }
 
 // order takes fee and funds and gives a sealed input its place in the cluster's inbox.
-func (k *Keeper) order(ctx sdk.Context, c *wire.Cluster, epoch uint64, sealed *wire.Envelope, in *wire.InputContext) (*wire.InboxItem, error) {
+func (k *Keeper) order(ctx sdk.Context, c *wire.Cluster, epoch, roster uint64, sealed *wire.Envelope, in *wire.InputContext) (*wire.InboxItem, error) {
 	p, err := k.params.Get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	fee, funds, err := types.CheckInput(&p, c, epoch, sealed, in)
+	fee, funds, err := types.CheckInput(&p, c, epoch, roster, sealed, in)
 	if err != nil {
 		return nil, err
 	}
@@ -87,20 +87,26 @@ func (k *Keeper) order(ctx sdk.Context, c *wire.Cluster, epoch uint64, sealed *w
 		return nil, err
 	}
 
-	item := &wire.InboxItem{Cluster: c.Id, Index: inbox.Next, Height: uint64(ctx.BlockHeight()), Epoch: epoch, Context: in, Sealed: sealed}
-	if in.Kind == wire.INPUT_KIND_INSTANTIATE {
-		item.Address = settle.ContractAddress(c.Id, in.CodeId, item.Index)
+	item := &wire.InboxItem{Cluster: c.Id, Epoch: epoch, Roster: roster, Context: in, Sealed: sealed}
+	inbox.Escrow = escrow.Add(funds).String()
+	return item, k.enqueue(ctx, inbox, item)
+}
+
+// enqueue gives an item the next place of an inbox and stores both.
+func (k *Keeper) enqueue(ctx sdk.Context, inbox wire.Inbox, item *wire.InboxItem) error {
+	item.Index, item.Height = inbox.Next, uint64(ctx.BlockHeight())
+	if item.Context.Kind == wire.INPUT_KIND_INSTANTIATE {
+		item.Address = settle.ContractAddress(item.Cluster, item.Context.CodeId, item.Index)
 	}
 	inbox.Next++
-	inbox.Escrow = escrow.Add(funds).String()
-	if err := k.inboxes.Set(ctx, c.Id, inbox); err != nil {
-		return nil, err
+	if err := k.inboxes.Set(ctx, item.Cluster, inbox); err != nil {
+		return err
 	}
-	if err := k.items.Set(ctx, collections.Join(c.Id, item.Index), *item); err != nil {
-		return nil, err
+	if err := k.items.Set(ctx, collections.Join(item.Cluster, item.Index), *item); err != nil {
+		return err
 	}
 	emitInput(ctx, item)
-	return item, nil
+	return nil
 }
 
 func (k *Keeper) take(ctx sdk.Context, sender string, fee, funds math.Int) error {

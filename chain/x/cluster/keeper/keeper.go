@@ -29,6 +29,7 @@ type Config struct {
 	Codec       codec.BinaryCodec
 	Store       store.KVStoreService
 	Denom       string // of fees and escrows
+	Authority   string // governance
 	Accounts    Accounts
 	Bank        Bank
 	Attestation Attestation
@@ -118,10 +119,8 @@ func (k *Keeper) mustCluster(ctx context.Context, id uint64) (*wire.Cluster, err
 
 // addCluster stores a cluster and indexes its members.
 func (k *Keeper) addCluster(ctx context.Context, c *wire.Cluster, h *wire.Head, in *wire.Inbox) error {
-	for _, m := range c.Members {
-		if err := k.members.Set(ctx, collections.Join3(m.Operator, m.Slot, c.Id), true); err != nil {
-			return err
-		}
+	if err := k.index(ctx, c.Id, c.Members, nil); err != nil {
+		return err
 	}
 	if err := k.clusters.Set(ctx, c.Id, *c); err != nil {
 		return err

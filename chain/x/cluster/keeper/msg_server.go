@@ -57,20 +57,24 @@ func (s MsgServer) CreateCluster(goCtx context.Context, m *types.MsgCreateCluste
 	if err != nil {
 		return nil, err
 	}
-	c := &wire.Cluster{Id: id, Owner: m.Owner, Members: m.Members, Quorum: m.Quorum, Roster: 1, Epoch: epoch, CreatedHeight: height, OpenDeploy: m.OpenDeploy}
+	c := &wire.Cluster{Id: id, Owner: m.Owner, Members: m.Members, Quorum: m.Quorum, Roster: 1, Epoch: epoch, CreatedHeight: height, OpenDeploy: m.OpenDeploy, Admitted: uint64(len(m.Members))}
 	if err := k.addCluster(ctx, c, firstHead(c), &wire.Inbox{Cluster: id, Next: 1, Escrow: "0"}); err != nil {
 		return nil, err
-	}
-	names := make([]string, len(c.Members))
-	for i, ref := range c.Members {
-		names[i] = ref.Name()
 	}
 	ctx.EventManager().EmitEvent(sdk.NewEvent(types.EventCreated,
 		sdk.NewAttribute(types.AttributeCluster, decimal(id)),
 		sdk.NewAttribute(types.AttributeOwner, c.Owner),
-		sdk.NewAttribute(types.AttributeMembers, strings.Join(names, ",")),
+		sdk.NewAttribute(types.AttributeMembers, names(c.Members)),
 		sdk.NewAttribute(types.AttributeQuorum, decimal(uint64(c.Quorum)))))
 	return &types.MsgCreateClusterResponse{Cluster: id}, nil
+}
+
+func names(members []*wire.WorkerRef) string {
+	out := make([]string, len(members))
+	for i, ref := range members {
+		out[i] = ref.Name()
+	}
+	return strings.Join(out, ",")
 }
 
 // firstHead is what a cluster's first batch follows.

@@ -55,11 +55,27 @@ func (s QueryServer) Cluster(ctx context.Context, r *types.QueryClusterRequest) 
 // Clusters implements types.QueryServer.
 func (s QueryServer) Clusters(ctx context.Context, r *types.QueryClustersRequest) (*types.QueryClustersResponse, error) {
 	res, limit := &types.QueryClustersResponse{}, page(r.Limit)
+	if r.Member != nil {
+		return res, s.Keeper.clustersOf(ctx, r.Member, r.After, limit, res)
+	}
 	err := s.Keeper.clusters.Walk(ctx, new(collections.Range[uint64]).StartExclusive(r.After), func(_ uint64, c wire.Cluster) (bool, error) {
 		res.Clusters = append(res.Clusters, &c)
 		return len(res.Clusters) == limit, nil
 	})
 	return res, err
+}
+
+// clustersOf lists the clusters that a worker is a member of.
+func (k *Keeper) clustersOf(ctx context.Context, w *wire.WorkerRef, after uint64, limit int, res *types.QueryClustersResponse) error {
+	r := collections.NewSuperPrefixedTripleRange[string, uint32, uint64](w.Operator, w.Slot)
+	return k.members.Walk(ctx, r, func(m memberKey, _ bool) (bool, error) {
+		if m.K3() <= after {
+			return false, nil
+		}
+		c, err := k.mustCluster(ctx, m.K3())
+		res.Clusters = append(res.Clusters, c)
+		return err != nil || len(res.Clusters) == limit, err
+	})
 }
 
 // InboxItem implements types.QueryServer.

@@ -22,4 +22,5 @@ var (
 	ErrPayee     = errorsmod.Register(ModuleName, 17, "payee refused")
 	ErrContract  = errorsmod.Register(ModuleName, 18, "contract refused")
 	ErrGenesis   = errorsmod.Register(ModuleName, 19, "genesis refused")
+	ErrAuthority = errorsmod.Register(ModuleName, 20, "neither the owner nor governance")
 )

@@ -26,6 +26,8 @@ const (
 // Events.
 const (
 	EventCreated        = "cluster_created"
+	EventMembers        = "cluster_members"  // members were admitted or removed: the next roster
+	EventEpoch          = "cluster_epoch"    // a new input key is in force
 	EventCodeUploaded   = "cluster_code"
 	EventInput          = "cluster_input"    // an inbox item has its place; kind tells calls from instantiations
 	EventBatch          = "cluster_batch"    // a batch is final
@@ -37,6 +39,12 @@ const (
 	AttributeOwner       = "owner"
 	AttributeMembers     = "members" // operator/slot, comma between
 	AttributeQuorum      = "quorum"
+	AttributeEpoch       = "epoch"
+	AttributeRoster      = "roster"
+	AttributeAdded       = "added"   // operator/slot, comma between
+	AttributeRemoved     = "removed" // operator/slot, comma between
+	AttributeCause       = "cause"   // true: what the removed have seen is compromised
+	AttributeAdmitted    = "admitted"
 	AttributeCodeID      = "code_id" // hex
 	AttributeCreator     = "creator"
 	AttributeIndex       = "index"

@@ -2,11 +2,13 @@ package types
 
 import (
 	"bytes"
+	"slices"
 
 	"cosmossdk.io/math"
 
 	"github.com/phala-go/phala/core/gas"
 	"github.com/phala-go/phala/core/seal"
+	"github.com/phala-go/phala/core/settle"
 	"github.com/phala-go/phala/core/wire"
 )
 
@@ -14,6 +16,9 @@ import (
 const (
 	MaxLabel   = 128 // bytes
 	GasClasses = gas.Classes
+
+	// RotateGasClass is what each contract may use to rotate its secrets. Nobody pays for it.
+	RotateGasClass = 2
 )
 
 // ParseAmount reads an amount of ppha in the one form it has: decimal digits without sign or leading zero; empty is 0.
@@ -47,6 +52,34 @@ func CheckMembers(p *Params, members []*wire.WorkerRef, quorum uint32) error {
 	return nil
 }
 
+// NextMembers is who is left and new, in that order, and the quorum among them.
+func NextMembers(p *Params, c *wire.Cluster, m *MsgUpdateMembers) (members []*wire.WorkerRef, quorum uint32, err error) {
+	switch {
+	case len(m.Add) == 0 && len(m.Remove) == 0:
+		return nil, 0, ErrMembers.Wrapf("nobody to add to cluster %d or to remove from it", c.Id)
+	case m.Cause && len(m.Remove) == 0:
+		return nil, 0, ErrMembers.Wrap("cause is for removals: name whom to remove")
+	}
+	members = slices.Clone(c.Members)
+	for _, r := range m.Remove {
+		at := slices.IndexFunc(members, r.Is)
+		if at < 0 {
+			return nil, 0, ErrMembers.Wrapf("worker %s is not a member of cluster %d, or named twice", r.Name(), c.Id)
+		}
+		members = slices.Delete(members, at, at+1)
+	}
+	for _, a := range m.Add {
+		if slices.ContainsFunc(m.Remove, a.Is) {
+			return nil, 0, ErrMembers.Wrapf("worker %s is to be added and removed", a.Name())
+		}
+	}
+	members = append(members, m.Add...)
+	if quorum = m.Quorum; quorum == 0 {
+		quorum = c.Quorum
+	}
+	return members, quorum, CheckMembers(p, members, quorum)
+}
+
 // CheckMember refuses a worker that cannot serve in a cluster at height; w is nil if it is not registered.
 func CheckMember(ref *wire.WorkerRef, w *wire.Worker, height uint64) error {
 	switch {
@@ -69,9 +102,9 @@ func CheckCode(code []byte) error {
 }
 
 // CheckInput refuses an input that its cluster could not open, and gives the fee of its gas class and its funds.
-func CheckInput(p *Params, c *wire.Cluster, epoch uint64, sealed *wire.Envelope, in *wire.InputContext) (fee, funds math.Int, err error) {
-	if epoch != c.Epoch {
-		return fee, funds, ErrEpoch.Wrapf("input is for epoch %d, cluster %d has epoch %d: seal it to the cluster's newest input key", epoch, c.Id, c.Epoch)
+func CheckInput(p *Params, c *wire.Cluster, epoch, roster uint64, sealed *wire.Envelope, in *wire.InputContext) (fee, funds math.Int, err error) {
+	if !settle.MaySeal(c, epoch, roster) {
+		return fee, funds, ErrEpoch.Wrapf("input is for epoch %d roster %d, cluster %d has epoch %d roster %d: seal it to the cluster's newest input key", epoch, roster, c.Id, c.Epoch, c.Roster)
 	}
 	if uint64(in.GasClass) >= uint64(len(p.GasClassFees)) {
 		return fee, funds, ErrGasClass.Wrapf("gas class %d: want 0 to %d", in.GasClass, len(p.GasClassFees)-1)

@@ -47,6 +47,7 @@ type Keeper struct {
 	byHeight    collections.Map[timeKey, bool]
 	oneTimeKeys collections.Map[[]byte, bool]
 	beacons     collections.Map[uint64, wire.Beacon]
+	inputKeys
 	epochs
 }
 
@@ -65,6 +66,7 @@ func New(c Config) (*Keeper, error) {
 			collections.QuadKeyCodec(collections.Uint64Key, collections.Uint64Key, collections.StringKey, collections.Uint32Key), collections.BoolValue),
 		oneTimeKeys: collections.NewMap(sb, prefix(types.OneTimeKeyPrefix), "one_time_keys", collections.BytesKey, collections.BoolValue),
 	}
+	k.inputKeys = newInputKeys(sb, c.Codec)
 	k.epochs = newEpochs(sb, c.Codec)
 	k.beacons = newBeacons(sb, c.Codec)
 	var err error
@@ -178,7 +180,7 @@ func (k *Keeper) InitGenesis(ctx context.Context, g *types.GenesisState) error {
 			return err
 		}
 	}
-	return nil
+	return k.initInputKeys(ctx, g)
 }
 
 // ExportGenesis is the inverse of InitGenesis, but for the hashes of one-time keys that have been replaced: no epoch
@@ -200,9 +202,11 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error)
 	}); err != nil {
 		return nil, err
 	}
-	err = k.keys.Walk(ctx, nil, func(_ uint64, v wire.ClusterKey) (bool, error) {
+	if err := k.keys.Walk(ctx, nil, func(_ uint64, v wire.ClusterKey) (bool, error) {
 		g.Keys = append(g.Keys, &v)
 		return false, nil
-	})
-	return g, err
+	}); err != nil {
+		return nil, err
+	}
+	return g, k.exportInputKeys(ctx, g)
 }

@@ -58,6 +58,9 @@ func (k *Keeper) asker(ctx sdk.Context, cluster uint64, ref *wire.WorkerRef) (ty
 	ctx.GasMeter().ConsumeGas(gasSignature, "signature")
 	a := types.Asker{ChainID: ctx.ChainID(), Height: uint64(ctx.BlockHeight())}
 	var err error
+	if a.Epoch, err = k.Epoch(ctx); err != nil {
+		return a, err
+	}
 	if a.Cluster, err = k.clusters.Cluster(ctx, cluster); err != nil || ref == nil {
 		return a, err
 	}
@@ -116,11 +119,11 @@ func (s MsgServer) AnnounceEpoch(goCtx context.Context, m *types.MsgAnnounceEpoc
 	if err != nil {
 		return nil, err
 	}
-	current, err := k.ClusterKey(ctx, word.GetCluster())
+	agreed, err := k.agreed(ctx, a, word.GetCluster())
 	if err != nil {
 		return nil, err
 	}
-	if err := types.CheckAnnouncement(a, word, current); err != nil {
+	if err := types.CheckAnnouncement(a, word, agreed); err != nil {
 		return nil, err
 	}
 	if err := k.announcements.Set(ctx, keyOf(word.Cluster, word.Worker), *word); err != nil {
@@ -128,7 +131,7 @@ func (s MsgServer) AnnounceEpoch(goCtx context.Context, m *types.MsgAnnounceEpoc
 	}
 	attrs := append(workerAttributes(word.Worker), keyAttributes(word)...)
 	ctx.EventManager().EmitEvent(sdk.NewEvent(types.EventAnnounced, attrs...))
-	if types.InForce(a.Cluster, current) {
+	if types.IsOf(agreed, word.Epoch, word.Roster) {
 		return &types.MsgAnnounceEpochResponse{Counts: true}, nil
 	}
 
@@ -139,13 +142,22 @@ func (s MsgServer) AnnounceEpoch(goCtx context.Context, m *types.MsgAnnounceEpoc
 	if types.Agreed(a.Cluster, all, word) < a.Cluster.Quorum {
 		return &types.MsgAnnounceEpochResponse{}, nil
 	}
-	if err := k.keys.Set(ctx, word.Cluster, wire.ClusterKey{
-		Cluster: word.Cluster, Epoch: word.Epoch, Roster: word.Roster, InputKey: word.InputKey, Check: word.Check, Height: a.Height,
-	}); err != nil {
+	key := &wire.ClusterKey{Cluster: word.Cluster, Epoch: word.Epoch, Roster: word.Roster, InputKey: word.InputKey, Check: word.Check, Height: a.Height}
+	if err := k.agree(ctx, key); err != nil {
 		return nil, err
 	}
-	ctx.EventManager().EmitEvent(sdk.NewEvent(types.EventClusterKey, keyAttributes(word)...))
+	ctx.EventManager().EmitEvent(sdk.NewEvent(types.EventClusterKey, append(keyAttributes(word),
+		sdk.NewAttribute(types.AttributeFrom, decimal(key.FromHeight)))...))
 	return &types.MsgAnnounceEpochResponse{Counts: true}, nil
+}
+
+// agreed is the key that a quorum has announced for the gatekeepers' epoch and the cluster's roster, in force or not; nil: none.
+func (k *Keeper) agreed(ctx sdk.Context, a types.Asker, cluster uint64) (*wire.ClusterKey, error) {
+	current, err := k.ClusterKey(ctx, cluster)
+	if err != nil || a.Cluster == nil || types.IsOf(current, a.Epoch, a.Cluster.Roster) {
+		return current, err
+	}
+	return findKey(ctx, k.next, cluster)
 }
 
 // announced lists the members' words on a cluster's key.

@@ -15,6 +15,10 @@ const (
 	AnnouncementPrefix byte = 0x04
 	RequestTimePrefix  byte = 0x05 // requests by height
 	OneTimeKeyPrefix   byte = 0x06 // hashes of identity and one-time key that have been on record
+
+	PreviousKeyPrefix byte = 0x0d
+	NextKeyPrefix     byte = 0x0e
+	DueKeyPrefix      byte = 0x0f // clusters by the height at which their next key is in force
 )
 
 // Events.
@@ -22,7 +26,7 @@ const (
 	EventBound        = "gatekeeper_bound"       // a gatekeeper's first boot of this epoch took its place in the set
 	EventKeyRequested = "gatekeeper_key_request" // a release may follow
 	EventAnnounced    = "gatekeeper_announcement"
-	EventClusterKey   = "gatekeeper_cluster_key" // a cluster's input key counts from now on
+	EventClusterKey   = "gatekeeper_cluster_key" // q members have announced a cluster's input key, which counts from a height on
 
 	AttributeCluster  = "cluster"
 	AttributeEpoch    = "epoch"

@@ -19,12 +19,13 @@ const (
 type Asker struct {
 	ChainID string
 	Height  uint64
+	Epoch   uint64 // of the gatekeepers
 	Cluster *wire.Cluster
 	Worker  *wire.Worker
 }
 
-// check refuses a worker that is no member in force of the cluster in its epoch and roster.
-func (a Asker) check(cluster, epoch, roster uint64, ref *wire.WorkerRef) error {
+// check refuses a worker that is no member in force of the cluster.
+func (a Asker) check(cluster uint64, ref *wire.WorkerRef) error {
 	c, w := a.Cluster, a.Worker
 	switch {
 	case c == nil:
@@ -37,8 +38,6 @@ func (a Asker) check(cluster, epoch, roster uint64, ref *wire.WorkerRef) error {
 		return ErrWorker.Wrapf("registration of worker %s ended at height %d: register it anew", ref.Name(), w.ExpiryHeight)
 	case !slices.ContainsFunc(c.Members, ref.Is):
 		return ErrMember.Wrapf("worker %s is not a member of cluster %d", ref.Name(), c.Id)
-	case epoch != c.Epoch || roster != c.Roster:
-		return ErrEpoch.Wrapf("message names epoch %d roster %d, cluster %d has epoch %d roster %d: ask for these", epoch, roster, c.Id, c.Epoch, c.Roster)
 	}
 	return nil
 }
@@ -48,8 +47,11 @@ func CheckKeyRequest(a Asker, r *wire.KeyRequest) error {
 	if r == nil || r.Worker == nil || len(r.OneTimeKey) != publicKeySize || r.Height != 0 {
 		return ErrMalformed.Wrapf("request needs a worker, a one_time_key of %d bytes (has %d) and no height", publicKeySize, len(r.GetOneTimeKey()))
 	}
-	if err := a.check(r.Cluster, r.Epoch, r.Roster, r.Worker); err != nil {
+	if err := a.check(r.Cluster, r.Worker); err != nil {
 		return err
+	}
+	if c := a.Cluster; !settle.MayRequest(c, a.Epoch, r.Epoch, r.Roster) {
+		return ErrEpoch.Wrapf("request names epoch %d roster %d; gatekeepers are in epoch %d, cluster %d in epoch %d roster %d, before it in %d and %d: ask for one of these", r.Epoch, r.Roster, a.Epoch, c.Id, c.Epoch, c.Roster, c.PreviousEpoch, c.PreviousRoster)
 	}
 	if !bytes.Equal(r.IdentityKey, a.Worker.IdentityKey) {
 		return ErrIdentity.Wrapf("request names identity key %x, worker %s has %x in force: register the boot that asks first", r.IdentityKey, r.Worker.Name(), a.Worker.IdentityKey)
@@ -57,19 +59,23 @@ func CheckKeyRequest(a Asker, r *wire.KeyRequest) error {
 	return verify(a, settle.KeyRequestBytes(a.ChainID, r), r.Signature, r.Worker)
 }
 
-// CheckAnnouncement decides whether an announcement is its worker's word; current is the key that counts now, or nil.
-func CheckAnnouncement(a Asker, m *wire.Announcement, current *wire.ClusterKey) error {
+// CheckAnnouncement decides whether an announcement is its worker's word on the cluster's key of the gatekeepers' epoch; agreed is
+// the newest key that a quorum has announced, in force or not, or nil.
+func CheckAnnouncement(a Asker, m *wire.Announcement, agreed *wire.ClusterKey) error {
 	if m == nil || m.Worker == nil || len(m.InputKey) != publicKeySize || len(m.Check) != checkSize {
 		return ErrMalformed.Wrapf("announcement needs a worker, an input_key of %d bytes (has %d) and a check of %d (has %d)",
 			publicKeySize, len(m.GetInputKey()), checkSize, len(m.GetCheck()))
 	}
-	if err := a.check(m.Cluster, m.Epoch, m.Roster, m.Worker); err != nil {
+	if err := a.check(m.Cluster, m.Worker); err != nil {
 		return err
+	}
+	if c := a.Cluster; m.Epoch != a.Epoch || m.Epoch == 0 || m.Roster != c.Roster {
+		return ErrEpoch.Wrapf("announcement names epoch %d roster %d, the gatekeepers are in epoch %d, cluster %d has roster %d: announce the key of these", m.Epoch, m.Roster, a.Epoch, c.Id, c.Roster)
 	}
 	if err := verify(a, settle.AnnouncementBytes(a.ChainID, m), m.Signature, m.Worker); err != nil {
 		return err
 	}
-	if InForce(a.Cluster, current) && !SameKey(current, m) {
+	if IsOf(agreed, m.Epoch, m.Roster) && !SameKey(agreed, m) {
 		return ErrKeySet.Wrapf("cluster %d has an input key for epoch %d roster %d: derive the cluster's secret anew, the announced key differs", m.Cluster, m.Epoch, m.Roster)
 	}
 	return nil
@@ -82,9 +88,14 @@ func verify(a Asker, msg, signature []byte, ref *wire.WorkerRef) error {
 	return nil
 }
 
-// InForce says whether k is the cluster's key for its epoch and roster.
-func InForce(c *wire.Cluster, k *wire.ClusterKey) bool {
-	return k != nil && k.Epoch == c.Epoch && k.Roster == c.Roster
+// IsOf says whether k is the key of (epoch, roster).
+func IsOf(k *wire.ClusterKey, epoch, roster uint64) bool {
+	return k != nil && k.Epoch == epoch && k.Roster == roster
+}
+
+// Due is a key that has come into force, with the one it replaces; nil: there was none, or the members have changed since.
+type Due struct {
+	Key, Before *wire.ClusterKey
 }
 
 // SameKey says whether m announces k.

@@ -32,7 +32,9 @@ type State struct {
 
 	first          uint64
 	validators     *types.ValidatorSet // of Height; of the genesis at 0
+	validatorsHash []byte              // of validators; nil at 0
 	nextValidators []byte              // hash of the set of Height+1
+	pinned         []byte              // hash of the only header that may follow; nil: any that verifies
 }
 
 // FromGenesis starts from a genesis that the caller trusts.
@@ -79,6 +81,9 @@ func (s State) Verify(lb *types.LightBlock, now time.Time, o Options) (State, er
 	if err := lb.ValidateBasic(s.ChainID); err != nil {
 		return fail("%w", err)
 	}
+	if s.pinned != nil {
+		return s.verifyPinned(lb)
+	}
 	h := uint64(lb.Height)
 	switch {
 	case h <= s.Height || h < s.first:
@@ -102,16 +107,26 @@ func (s State) Verify(lb *types.LightBlock, now time.Time, o Options) (State, er
 	if err := types.VerifyCommitLight(s.ChainID, lb.ValidatorSet, lb.Commit.BlockID, lb.Height, lb.Commit); err != nil {
 		return fail("height %d: %w", h, err)
 	}
+	return s.moveTo(lb), nil
+}
+
+// moveTo is the state at a header that was verified. A set that has not changed is kept once, whatever the number of states.
+func (s State) moveTo(lb *types.LightBlock) State {
+	vals := lb.ValidatorSet
+	if s.validators != nil && s.Height > 0 && bytes.Equal(lb.ValidatorsHash, s.validatorsHash) {
+		vals = s.validators
+	}
 	return State{
 		ChainID:        s.ChainID,
-		Height:         h,
+		Height:         uint64(lb.Height),
 		Hash:           lb.Hash(),
 		AppHash:        lb.AppHash,
 		Time:           lb.Time,
 		first:          s.first,
-		validators:     lb.ValidatorSet,
+		validators:     vals,
+		validatorsHash: lb.ValidatorsHash,
 		nextValidators: lb.NextValidatorsHash,
-	}, nil
+	}
 }
 
 // ErrNoProof is returned for a value that came without a proof.

@@ -7,16 +7,41 @@ import (
 	"github.com/phala-go/phala/core/keytree"
 )
 
-// Combine puts together the parts that gatekeepers sent: parts[i] are those of gatekeeper i. It needs every B at least once.
+// Combine puts together the parts that gatekeepers sent: parts[i] are those of gatekeeper i. It needs every B at least once, and
+// decides between holders that differ as Agree does. The secret is to be compared with what others have announced.
+func Combine(n, t int, parts map[int][]Part) (secret *keytree.Secret, suspects []int, err error) {
+	v, suspects, err := agree(n, t, keytree.Size, parts)
+	if err != nil {
+		return nil, suspects, err
+	}
+	secret, err = v.sum()
+	return secret, suspects, err
+}
+
+// Agree gives one value of size bytes for every B, ascending, out of what its holders sent, and how many sent it. The values are
+// the senders' own memory.
 //
 // Suspects are gatekeepers whose parts are not used, ascending: who sent what it cannot hold, or two values for one set, and who
 // was outvoted. Each key has n-t+1 holders; a value that Majority of them send is the right one if at most Majority-1 gatekeepers
 // lie, and whoever sent another is a liar. The rest of the parts decides as if the suspects had sent nothing.
 //
-// While holders differ and none of the values has a majority, that is an error and no secret: more parts will decide, or Match.
-// A liar that nobody is there to be compared with is not found here: t gatekeepers' parts never differ where each set has one
-// sender. So the secret has to be compared with what others have announced.
-func Combine(n, t int, parts map[int][]Part) (secret *keytree.Secret, suspects []int, err error) {
+// While holders differ and none of the values has a majority, that is an error and there is no value: more parts will decide, or
+// Match. A liar that nobody is there to be compared with is not found here: t gatekeepers' parts do not differ where a set has
+// one sender.
+func Agree(n, t, size int, parts map[int][]Part) (values []Part, votes []int, suspects []int, err error) {
+	v, suspects, err := agree(n, t, size, parts)
+	if err != nil {
+		return nil, nil, suspects, err
+	}
+	for _, f := range v.first {
+		values = append(values, Part{f.set, f.value})
+		votes = append(votes, bits.OnesCount32(uint32(f.from)))
+	}
+	return values, votes, suspects, nil
+}
+
+// agree gives votes with one value for every set.
+func agree(n, t, size int, parts map[int][]Part) (*votes, []int, error) {
 	sets, err := Sets(n, t)
 	if err != nil {
 		return nil, nil, err
@@ -24,7 +49,7 @@ func Combine(n, t int, parts map[int][]Part) (secret *keytree.Secret, suspects [
 	if err := strangers(n, parts); err != nil {
 		return nil, nil, err
 	}
-	out, why := impossible(n, t, parts)
+	out, why := impossible(n, t, size, parts)
 	for {
 		v := count(n, sets, parts, out)
 		liars, open := v.outvoted(Majority(n, t))
@@ -36,12 +61,12 @@ func Combine(n, t int, parts map[int][]Part) (secret *keytree.Secret, suspects [
 		if open != nil {
 			err = fmt.Errorf("gatekeepers %v and %v differ on set %b: no value has %d votes yet", members(open[0].from), members(open[1].from), open[0].set, Majority(n, t))
 		} else {
-			secret, err = v.sum()
+			err = v.complete()
 		}
 		if err != nil && why != nil {
 			err = fmt.Errorf("%w; %w", err, why)
 		}
-		return secret, members(out), err
+		return v, members(out), err
 	}
 }
 
@@ -62,7 +87,7 @@ func Match(n, t int, parts map[int][]Part, right func(*keytree.Secret) bool) (se
 	if err := strangers(n, parts); err != nil {
 		return nil, nil, err
 	}
-	bad, _ := impossible(n, t, parts)
+	bad, _ := impossible(n, t, keytree.Size, parts)
 	all := count(n, sets, parts, bad)
 	bad |= all.twofold
 	disputes := all.disputes()
@@ -91,10 +116,10 @@ func Match(n, t int, parts map[int][]Part, right func(*keytree.Secret) bool) (se
 
 // impossible gives the senders of what no holder sends, a set that they are in or that is none, or another size, and says it of
 // the first.
-func impossible(n, t int, parts map[int][]Part) (out Set, why error) {
+func impossible(n, t, size int, parts map[int][]Part) (out Set, why error) {
 	for i := range n {
 		for _, p := range parts[i] {
-			if p.Set < 1<<n && bits.OnesCount32(uint32(p.Set)) == t-1 && p.Set.Holds(i) && len(p.Value) == keytree.Size {
+			if p.Set < 1<<n && bits.OnesCount32(uint32(p.Set)) == t-1 && p.Set.Holds(i) && len(p.Value) == size {
 				continue
 			}
 			if why == nil {

@@ -118,24 +118,33 @@ func settles(disputes [][]vote, out Set) bool {
 	return true
 }
 
-// sum is the secret, if there is a value for every set.
-func (v *votes) sum() (*keytree.Secret, error) {
-	var acc [keytree.Size]byte
-	defer clear(acc[:])
+// complete says that there is a value for every set.
+func (v *votes) complete() error {
 	have, lacks := 0, Set(0)
 	for i := range v.first {
-		f := &v.first[i]
-		if f.from == 0 {
+		if v.first[i].from == 0 {
 			lacks = v.sets[i]
 			continue
 		}
 		have++
-		for j := range acc {
-			acc[j] ^= f.value[j]
-		}
 	}
 	if have < len(v.sets) {
-		return nil, fmt.Errorf("no part for set %b yet: %d of %d sets", lacks, have, len(v.sets))
+		return fmt.Errorf("no part for set %b yet: %d of %d sets", lacks, have, len(v.sets))
+	}
+	return nil
+}
+
+// sum is the secret, if there is a value for every set.
+func (v *votes) sum() (*keytree.Secret, error) {
+	if err := v.complete(); err != nil {
+		return nil, err
+	}
+	var acc [keytree.Size]byte
+	defer clear(acc[:])
+	for i := range v.first {
+		for j := range acc {
+			acc[j] ^= v.first[i].value[j]
+		}
 	}
 	return keytree.NewSecret(acc[:])
 }

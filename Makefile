@@ -79,7 +79,7 @@ test: ## every test that needs Go alone
 	@printf '  all tests passed\n'
 
 .PHONY: test-system
-test-system: fresh race emulated e2e test-image lint ## what needs Debian packages: race detector, emulated arm64, real programs, the measured image, fresh generated code, linters
+test-system: fresh race emulated models e2e test-image lint ## what needs Debian packages: race detector, emulated arm64, models, real programs, the measured image, fresh generated code, linters
 
 .PHONY: race
 race: ## tests under the race detector, without packages that link the SDK (needs gcc)
@@ -90,6 +90,11 @@ race: ## tests under the race detector, without packages that link the SDK (need
 emulated: ## recorded calls come to the same on an emulated arm64 (needs qemu-user-static)
 	$(call say,emul,test/determinism)
 	@PHALA_ARM64="$${PHALA_ARM64:-1}" $(TEST) -count=1 -v -run TestArm64 ./test/determinism
+
+.PHONY: models
+models: ## the models of test/models checked whole, and with mistakes that they have to find (needs spin and gcc)
+	$(call say,spin,test/models)
+	@PHALA_SPIN=must $(TEST) -count=1 -v ./test/models
 
 .PHONY: e2e
 e2e: build liar ## whole networks of the real programs

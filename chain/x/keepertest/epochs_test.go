@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+
 	"github.com/phala-go/phala/chain/app"
 	gatekeepertypes "github.com/phala-go/phala/chain/x/gatekeeper/types"
 	workertypes "github.com/phala-go/phala/chain/x/worker/types"
@@ -115,6 +117,10 @@ func TestLiarIsCaughtByComplaint(t *testing.T) {
 	if got := k.bond(1); got != app.PHA(9).QuoRaw(10).String() {
 		t.Errorf("bond of the liar %s", got)
 	}
+	// What is left of the bonds is what the module holds: the rest is burned.
+	if held := k.balance(authtypes.NewModuleAddress(workertypes.ModuleName)); !held.Equal(app.PHA(4).Sub(app.PHA(1).QuoRaw(10))) {
+		t.Errorf("the bonds' account holds %s", held)
+	}
 	k.checkBeacon(g)
 	k.agree(g)
 }
@@ -138,4 +144,28 @@ func TestFalseComplaintExcludesWhoMakesIt(t *testing.T) {
 		t.Errorf("bond of the false complainer %s", got)
 	}
 	k.agree(g)
+}
+
+// A bond that is gone costs nothing more, and a worker that is not registered has none.
+func TestSlashEndsAtTheBond(t *testing.T) {
+	w := newWorld(t)
+	b := w.executors(1)[0]
+	ctx := w.Ctx()
+	slash := func(parts uint32, want string) {
+		t.Helper()
+		w.check(w.App.WorkerKeeper.Slash(ctx, b.ref, parts, "test"))
+		got, err := w.App.WorkerKeeper.Worker(ctx, b.ref)
+		w.check(err)
+		if got.Bond != want {
+			t.Errorf("after %d of 10000 the bond is %s, want %s", parts, got.Bond, want)
+		}
+	}
+	slash(0, "1000000000000")
+	slash(1, "999900000000")
+	slash(10_000, "0")
+	slash(10_000, "0")
+	w.check(w.App.WorkerKeeper.Slash(ctx, &wire.WorkerRef{Operator: b.ref.Operator, Slot: 77}, 10_000, "test"))
+	if held := w.App.BankKeeper.GetBalance(ctx, authtypes.NewModuleAddress(workertypes.ModuleName), app.BaseDenom); !held.IsZero() {
+		t.Errorf("the bonds' account holds %s", held)
+	}
 }

@@ -10,8 +10,9 @@ var Names = []string{"alice", "bob", "carol", "dave", "erin", "frank", "grace", 
 
 // Indices of the accounts that the network itself uses.
 const (
+	keeperIndex     = 60  // operates the second gatekeeper; the next ones follow
 	ownerIndex      = 90  // owns cluster 1
-	gatekeeperIndex = 100 // operates the gatekeeper
+	gatekeeperIndex = 100 // operates the first gatekeeper
 	executorIndex   = 101 // operates the first executor; the next ones follow
 )
 

@@ -25,17 +25,24 @@ import (
 
 // Config says what to start. Zero means the default.
 type Config struct {
-	Home      string        // made by Start; must not exist or be empty of an earlier network
-	Bin       string        // folder with phalad, pruntime and offchaind
-	ChainID   string        // default phala-dev-1
-	PortBase  int           // first of the ports; 0: the usual ones of docs/protocol.md
-	BlockTime time.Duration // default 500 ms
-	Executors int           // default 3
-	Members   int           // how many of them form cluster 1; default all
-	Endpoints []string      // URLs under which executors say they are reached; default their own
+	Home            string        // made by Start; must not exist or be empty of an earlier network
+	Bin             string        // folder with phalad, pruntime and offchaind
+	ChainID         string        // default phala-dev-1
+	PortBase        int           // first of the ports; 0: the usual ones of docs/protocol.md
+	BlockTime       time.Duration // default 500 ms
+	Executors       int           // default 3
+	Members         int           // how many of them form cluster 1; default all
+	Gatekeepers     int           // default 1
+	Threshold       int           // how many of them make a key together; default half of them, rounded up, but two less than all
+	Spare           int           // further gatekeepers that run and are in no roster
+	EpochBlocks     int           // from one epoch of keys to the next; default 0: only when one is needed
+	PhaseBlocks     int           // at most for each phase of the making of keys; default 20
+	ActivationDelay int           // blocks until what governance allows counts; default 0
+	Endpoints       []string      // URLs under which executors say they are reached; default their own
 	// Pruntimes replaces the enclave program of single executors, by their number from 0. The genesis approves it like the
 	// real one: a broken TEE that governance trusts.
 	Pruntimes map[int]string
+	Liars     map[int]string // the same of gatekeepers
 	// NodeFor gives the offchainds another way to the node, given its URL: a test that stands in between.
 	NodeFor  func(rpc string) string
 	Progress func(what string) // default: nobody is told
@@ -58,7 +65,7 @@ type Network struct {
 	Ready      Duration  `json:"ready"`       // from Start to the cluster's announced key
 
 	cfg       Config
-	operators []Account // gatekeeper, executors
+	operators []Account // the first gatekeeper, executors, the other gatekeepers
 	starter   *starter
 
 	mu        sync.Mutex
@@ -87,6 +94,22 @@ const defaultExecutors = 3
 // programs that a network needs.
 var programs = []string{"phalad", "pruntime", "offchaind"}
 
+// sizes fills in how many there are of all, which the ports depend on.
+func (c *Config) sizes() {
+	if c.Executors == 0 {
+		c.Executors = defaultExecutors
+	}
+	if c.Gatekeepers == 0 {
+		c.Gatekeepers = 1
+	}
+	if c.Threshold == 0 {
+		c.Threshold = max(1, min((c.Gatekeepers+1)/2, c.Gatekeepers-2))
+	}
+	if c.PhaseBlocks == 0 {
+		c.PhaseBlocks = 20
+	}
+}
+
 func (c Config) withDefaults() (Config, error) {
 	if c.ChainID == "" {
 		c.ChainID = "phala-dev-1"
@@ -94,11 +117,12 @@ func (c Config) withDefaults() (Config, error) {
 	if c.BlockTime == 0 {
 		c.BlockTime = 500 * time.Millisecond
 	}
-	if c.Executors == 0 {
-		c.Executors = defaultExecutors
-	}
+	c.sizes()
 	if c.Members == 0 || c.Members > c.Executors {
 		c.Members = c.Executors
+	}
+	if c.Threshold > c.Gatekeepers {
+		return c, fmt.Errorf("%d of %d gatekeepers: the threshold is at most their number", c.Threshold, c.Gatekeepers)
 	}
 	if c.Progress == nil {
 		c.Progress = func(string) {}
@@ -121,7 +145,7 @@ func Start(ctx context.Context, cfg Config) (_ *Network, err error) {
 	if cfg, err = cfg.withDefaults(); err != nil {
 		return nil, err
 	}
-	n := &Network{Home: cfg.Home, ChainID: cfg.ChainID, Ports: PortsAt(cfg.PortBase, cfg.Executors), Cluster: 1, cfg: cfg, down: make(chan struct{})}
+	n := &Network{Home: cfg.Home, ChainID: cfg.ChainID, Ports: cfg.ports(), Cluster: 1, cfg: cfg, down: make(chan struct{})}
 	if err := checkHome(cfg.Home); err != nil {
 		return nil, err
 	}
@@ -240,44 +264,87 @@ func (n *Network) makeCluster(ctx context.Context) error {
 // startEnclave starts operator i's pruntime.
 func (n *Network) startEnclave(i int) error {
 	op := n.operators[i]
-	role, bin := "executor", n.program("pruntime")
-	if i == 0 {
-		role = "gatekeeper"
-	} else if p, ok := n.cfg.Pruntimes[i-1]; ok {
-		bin = p
+	role, bin, keeper := "executor", n.program("pruntime"), n.keeper(i)
+	other := n.cfg.Pruntimes[i-1]
+	if keeper >= 0 {
+		role, other = "gatekeeper", n.cfg.Liars[keeper]
+	}
+	if other != "" {
+		bin = other
 	}
 	args := []string{
 		"--home", filepath.Join(n.Home, op.Name, "enclave"), "--genesis", n.Genesis,
 		"--role", role, "--tee", "simulated", "--listen", n.socket(op.Name),
 	}
-	if i > 0 {
+	if keeper < 0 {
 		args = append(args, "--channel", n.channelSocket(op.Name))
 	}
 	return n.run("pruntime-"+op.Name, bin, []string{"GOGC=50"}, args...)
 }
 
+// keeper is which gatekeeper operator i is, from 0; -1: an executor.
+func (n *Network) keeper(i int) int {
+	switch {
+	case i == 0:
+		return 0
+	case i <= n.cfg.Executors:
+		return -1
+	}
+	return i - n.cfg.Executors
+}
+
 // startOffchaind starts operator i's offchaind.
 func (n *Network) startOffchaind(i int) error {
 	op := n.operators[i]
-	port := n.Ports.Gatekeeper
-	if i > 0 {
-		port = n.Ports.Executors[i-1]
-	}
 	dir, rpc := filepath.Join(n.Home, op.Name), n.RPC
 	if n.cfg.NodeFor != nil {
 		rpc = n.cfg.NodeFor(n.RPC)
 	}
 	args := []string{
-		"--home", filepath.Join(dir, "offchain"), "--rpc", rpc, "--enclave", n.socket(op.Name), "--listen", local(port),
+		"--home", filepath.Join(dir, "offchain"), "--rpc", rpc, "--enclave", n.socket(op.Name),
 		"--operator-key", filepath.Join(dir, "operator.key"), "--slot", "0",
 	}
-	if i > 0 {
-		args = append(args, "--channel-listen", local(n.Ports.Channels[i-1]), "--enclave-channel", n.channelSocket(op.Name))
-	}
-	if i > 0 && i <= len(n.cfg.Endpoints) {
-		args = append(args, "--endpoint", n.cfg.Endpoints[i-1])
+	switch keeper := n.keeper(i); {
+	case keeper == 0:
+		args = append(args, "--listen", local(n.Ports.Gatekeeper))
+	case keeper > 0:
+		args = append(args, "--listen", local(n.Ports.Keepers[keeper-1]))
+	default:
+		args = append(args, "--listen", local(n.Ports.Executors[i-1]),
+			"--channel-listen", local(n.Ports.Channels[i-1]), "--enclave-channel", n.channelSocket(op.Name))
+		if i <= len(n.cfg.Endpoints) {
+			args = append(args, "--endpoint", n.cfg.Endpoints[i-1])
+		}
 	}
 	return n.run("offchaind-"+op.Name, n.program("offchaind"), []string{"GOGC=50"}, args...)
+}
+
+// Gatekeeper names gatekeeper i's worker, from 0; the spare ones come last.
+func (n *Network) Gatekeeper(i int) *wire.WorkerRef {
+	return &wire.WorkerRef{Operator: n.operators[n.gatekeeper(i)].Address}
+}
+
+// gatekeeper is where among the operators gatekeeper i stands.
+func (n *Network) gatekeeper(i int) int {
+	if i == 0 {
+		return 0
+	}
+	return n.cfg.Executors + i
+}
+
+// RestartGatekeeper kills gatekeeper i's enclave, from 0, and starts another: it holds nothing.
+func (n *Network) RestartGatekeeper(i int) error {
+	return n.restartEnclave(n.gatekeeper(i))
+}
+
+// RestartExecutor does the same with executor i's.
+func (n *Network) RestartExecutor(i int) error { return n.restartEnclave(i + 1) }
+
+func (n *Network) restartEnclave(i int) error {
+	if err := n.Kill("pruntime-" + n.operators[i].Name); err != nil {
+		return err
+	}
+	return n.startEnclave(i)
 }
 
 // Executor names executor i's worker, from 0.
@@ -360,7 +427,12 @@ func (n *Network) Kill(name string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, p := range n.processes {
-		if p.name == name {
+		if p.name != name {
+			continue
+		}
+		select {
+		case <-p.done: // of an earlier one of that name
+		default:
 			p.signal(syscall.SIGKILL)
 			<-p.done
 			return nil

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,8 +22,10 @@ import (
 
 // parts are the folders and files that a network makes in its home; Reset removes exactly these.
 func parts(home string) []string {
-	names := []string{"chain", "logs", "run", "network.json", "config.json", "pending", "gatekeeper"}
+	names := []string{"chain", "logs", "run", "network.json", "config.json", "pending"}
 	more, _ := filepath.Glob(filepath.Join(home, "executor*"))
+	keepers, _ := filepath.Glob(filepath.Join(home, "gatekeeper*"))
+	more = append(more, keepers...)
 	for i, n := range names {
 		names[i] = filepath.Join(home, n)
 	}
@@ -88,10 +91,13 @@ func (n *Network) prepare(ctx context.Context) error {
 		return err
 	}
 	funded = append(funded, Account{Name: "owner", Address: owner.Address(), Index: ownerIndex})
-	for i := range n.cfg.Executors + 1 {
-		op := Account{Name: "gatekeeper", Index: gatekeeperIndex}
-		if i > 0 {
-			op = Account{Name: fmt.Sprintf("executor%d", i), Index: uint32(executorIndex + i - 1)}
+	for i := range n.cfg.Executors + n.cfg.Gatekeepers + n.cfg.Spare {
+		op := Account{Name: fmt.Sprintf("executor%d", i), Index: uint32(executorIndex + i - 1)}
+		switch keeper := n.keeper(i); {
+		case keeper == 0:
+			op = Account{Name: "gatekeeper", Index: gatekeeperIndex}
+		case keeper > 0:
+			op = Account{Name: fmt.Sprintf("gatekeeper%d", keeper+1), Index: uint32(keeperIndex + keeper - 1)}
 		}
 		k, err := op.Key()
 		if err != nil {
@@ -141,12 +147,15 @@ func (n *Network) initChain(ctx context.Context, funded []Account, state []byte)
 	return nil
 }
 
-// appState approves the enclave programs by the hash of their executables, names the gatekeeper, and says what this is.
+// appState approves the enclave programs by the hash of their executables, names the gatekeepers, lets votes be short, and says what this is.
 func (n *Network) appState() ([]byte, error) {
 	measurements := []any{}
 	seen := map[string]bool{}
 	bins := []string{n.program("pruntime")}
 	for _, b := range n.cfg.Pruntimes {
+		bins = append(bins, b)
+	}
+	for _, b := range n.cfg.Liars {
 		bins = append(bins, b)
 	}
 	for _, b := range bins {
@@ -162,16 +171,23 @@ func (n *Network) appState() ([]byte, error) {
 	policy := func(role string) map[string]any {
 		return map[string]any{"role": role, "measurements": measurements, "kinds": []string{"TEE_KIND_SIMULATED"}, "max_age_blocks": "1000000"}
 	}
+	var keepers []any
+	for i := range n.cfg.Gatekeepers {
+		keepers = append(keepers, map[string]any{"operator": n.Gatekeeper(i).Operator, "slot": 0})
+	}
 	return json.Marshal(map[string]any{
 		"attestation": map[string]any{
-			"network":  map[string]any{"development": true},
+			"network":  map[string]any{"development": true, "activation_delay": strconv.Itoa(n.cfg.ActivationDelay)},
 			"policies": []any{policy("ROLE_EXECUTOR"), policy("ROLE_GATEKEEPER")},
 		},
 		"gatekeeper": map[string]any{
-			"set": map[string]any{"epoch": "1", "threshold": 1, "members": []any{
-				map[string]any{"worker": map[string]any{"operator": n.operators[0].Address, "slot": 0}},
-			}},
+			"params": map[string]any{
+				"epoch_blocks": strconv.Itoa(n.cfg.EpochBlocks), "phase_blocks": strconv.Itoa(n.cfg.PhaseBlocks), "announce_ahead": "3",
+				"slash_silent": 0, "slash_lie": 1000,
+			},
+			"roster": map[string]any{"threshold": n.cfg.Threshold, "members": keepers},
 		},
+		"gov": map[string]any{"params": map[string]any{"voting_period": "10s", "expedited_voting_period": "5s"}},
 	})
 }
 

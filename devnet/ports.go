@@ -19,11 +19,12 @@ type Ports struct {
 	P2P        int   `json:"p2p"`
 	Gatekeeper int   `json:"gatekeeper"`
 	Executors  []int `json:"executors"`
-	Channels   []int `json:"channels"` // attested channels of the executors
+	Channels   []int `json:"channels"`              // attested channels of the executors
+	Keepers    []int `json:"gatekeepers,omitempty"` // of the gatekeepers after the first
 }
 
 func (p Ports) list() []int {
-	return slices.Concat([]int{p.RPC, p.REST, p.GRPC, p.P2P, p.Gatekeeper}, p.Executors, p.Channels)
+	return slices.Concat([]int{p.RPC, p.REST, p.GRPC, p.P2P, p.Gatekeeper}, p.Executors, p.Channels, p.Keepers)
 }
 
 // PortsAt gives the ports from base on, in the order of docs/protocol.md; 0: the usual ones.
@@ -40,32 +41,44 @@ func PortsAt(base, executors int) Ports {
 	return p
 }
 
+// ports are a configuration's, with its PortBase.
+func (c Config) ports() Ports {
+	p := PortsAt(c.PortBase, c.Executors)
+	first := 8841
+	if c.PortBase != 0 {
+		first = c.PortBase + 5 + 2*c.Executors
+	}
+	for i := 1; i < c.Gatekeepers+c.Spare; i++ {
+		p.Keepers = append(p.Keepers, first+i-1)
+	}
+	return p
+}
+
 // FreeBase finds a port base from which a network of so many executors can listen now.
-func FreeBase(executors int) (int, error) {
+func FreeBase(executors int) (int, error) { return freeBase(Config{Executors: executors}) }
+
+func freeBase(c Config) (int, error) {
 	for range 64 {
 		// Below the ports that systems hand out for outgoing connections.
-		base := 20000 + rand.IntN(10000)
-		if checkPorts(PortsAt(base, executors)) == nil {
-			return base, nil
+		c.PortBase = 20000 + rand.IntN(10000)
+		if checkPorts(c.ports()) == nil {
+			return c.PortBase, nil
 		}
 	}
-	return 0, fmt.Errorf("no %d free ports in a row on 127.0.0.1", 5+2*executors)
+	return 0, fmt.Errorf("no %d free ports in a row on 127.0.0.1", len(c.ports().list()))
 }
 
 // StartFree is Start on ports that are free, whatever cfg.PortBase says. with, unless nil, is told the ports first and may change
 // what depends on them. A port that somebody else takes meanwhile only means another try.
 func StartFree(ctx context.Context, cfg Config, with func(*Config, Ports) error) (*Network, error) {
-	executors := cfg.Executors
-	if executors == 0 {
-		executors = defaultExecutors
-	}
+	cfg.sizes()
 	for try := 0; ; try++ {
 		var err error
-		if cfg.PortBase, err = FreeBase(executors); err != nil {
+		if cfg.PortBase, err = freeBase(cfg); err != nil {
 			return nil, err
 		}
 		if with != nil {
-			if err := with(&cfg, PortsAt(cfg.PortBase, executors)); err != nil {
+			if err := with(&cfg, cfg.ports()); err != nil {
 				return nil, err
 			}
 		}

@@ -4,5 +4,8 @@ package main
 
 import "github.com/phala-go/phala/core/wire"
 
-// tamper is nil in every build but the tests' liar.
-var tamper func(*wire.Batch)
+// tamper and tamperContribution are nil in every build but the tests' liar.
+var (
+	tamper             func(*wire.Batch)
+	tamperContribution func(*wire.Contribution)
+)

@@ -80,7 +80,7 @@ func serve(ctx context.Context, c boot.Config, kind string, listen func() (net.L
 	if err != nil {
 		return err
 	}
-	r, err := runtime.New(ctx, runtime.Config{Version: version, Tamper: tamper, Role: c.Role, Genesis: c.Genesis, TEE: t})
+	r, err := runtime.New(ctx, runtime.Config{Version: version, Tamper: tamper, TamperContribution: tamperContribution, Role: c.Role, Genesis: c.Genesis, TEE: t})
 	if err != nil {
 		return err
 	}

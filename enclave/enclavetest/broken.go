@@ -46,6 +46,9 @@ func (x *Node) Break() *Broken {
 	return b
 }
 
+// Executor is what the attacker looks into.
+func (b *Broken) Executor() *executor.Executor { return b.x }
+
 // Handle is the runtime's, without its guards.
 func (b *Broken) Handle(ctx context.Context, in *wire.In) (outs []*wire.Out) {
 	switch m := in.Body.(type) {
@@ -73,6 +76,8 @@ func (b *Broken) Handle(ctx context.Context, in *wire.In) (outs []*wire.Out) {
 		outs = b.x.Peer(ctx, m.Peer)
 	case *wire.In_Record:
 		outs = b.x.Record(ctx, m.Record)
+	case *wire.In_Chunk:
+		outs = b.x.Chunk(ctx, m.Chunk)
 	case *wire.In_Query:
 		outs = b.x.Query(ctx, m.Query)
 	case *wire.In_Result:

@@ -180,9 +180,13 @@ func (c *Chain) Sign(height uint64, at time.Time, appHash []byte, key ed25519.Pr
 		c.T.Fatal(err)
 	}
 	x := sum(binary.BigEndian.AppendUint64(nil, height))
+	before := c.hashes[height-1]
+	if before == nil {
+		before = x
+	}
 	h := &types.Header{
 		Version: cmtversion.Consensus{Block: version.BlockProtocol}, ChainID: ChainID, Height: int64(height), Time: at,
-		LastBlockID:    types.BlockID{Hash: x, PartSetHeader: types.PartSetHeader{Total: 1, Hash: x}},
+		LastBlockID:    types.BlockID{Hash: before, PartSetHeader: types.PartSetHeader{Total: 1, Hash: x}},
 		LastCommitHash: x, DataHash: x, ValidatorsHash: set.Hash(), NextValidatorsHash: set.Hash(), ConsensusHash: x,
 		AppHash: appHash, LastResultsHash: x, EvidenceHash: x, ProposerAddress: key.PubKey().Address(),
 	}
@@ -366,13 +370,13 @@ func (c *Chain) Batch(cluster, number uint64) *wire.Batch {
 func (c *Chain) Submit(item *wire.InboxItem) {
 	c.Tx("submit", func() error {
 		in := c.Inbox(item.Cluster)
-		item.Index, item.Height = in.Next, c.Height
 		if item.Epoch == 0 {
 			item.Epoch, item.Roster = c.Cluster(item.Cluster).Epoch, c.Cluster(item.Cluster).Roster
 		}
 		if !settle.MaySeal(c.Cluster(item.Cluster), item.Epoch, item.Roster) {
 			return fmt.Errorf("item is sealed for epoch %d roster %d", item.Epoch, item.Roster)
 		}
+		item.Index, item.Height = in.Next, c.Height
 		if item.Context.Kind == wire.INPUT_KIND_INSTANTIATE {
 			item.Address = settle.ContractAddress(item.Cluster, item.Context.CodeId, item.Index)
 			c.Put(storekey.Cluster, storekey.ContractKey(item.Cluster, item.Address), &wire.Contract{Address: item.Address, Cluster: item.Cluster, State: wire.CONTRACT_STATE_PENDING})

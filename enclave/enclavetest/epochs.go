@@ -30,6 +30,7 @@ func (c *Chain) set() *wire.GatekeeperSet {
 func (c *Chain) NextEpoch(by uint64) {
 	c.Tx("next epoch", func() error {
 		s := c.set()
+		c.Put(storekey.Gatekeeper, storekey.PreviousSetKey(), s)
 		s.Epoch += by
 		s.Height = c.Height
 		c.Put(storekey.Gatekeeper, storekey.GatekeeperSetKey(), s)
@@ -196,4 +197,23 @@ func (g *Issuer) part(r *wire.KeyRequest) *wire.KeyPart {
 	p.Enc, p.Ciphertext = env.Enc, env.Ciphertext
 	p.Signature = ed25519.Sign(g.id, settle.KeyPartBytes(ChainID, p))
 	return p
+}
+
+// Item reads an inbox item.
+func (c *Chain) Item(cluster, index uint64) *wire.InboxItem {
+	m := &wire.InboxItem{}
+	c.Get(storekey.Cluster, storekey.ItemKey(cluster, index), m)
+	return m
+}
+
+// AddMember boots and registers an executor that is not a member of the cluster yet.
+func (n *Net) AddMember() *Node {
+	n.T.Helper()
+	x := &Node{Ref: Ref(len(n.Members)), Role: wire.ROLE_EXECUTOR, Records: map[uint64]*wire.SealedRecord{}, net: n}
+	n.Members = append(n.Members, x)
+	x.Boot()
+	x.catchUp()
+	x.Register()
+	n.Blocks(1)
+	return x
 }

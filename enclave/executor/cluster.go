@@ -23,6 +23,7 @@ type cluster struct {
 	key     *wire.ClusterKey // in force; nil: none is
 	nextKey *wire.ClusterKey // agreed on and not in force yet; nil: none is
 	set     *wire.GatekeeperSet
+	prevSet *wire.GatekeeperSet // of the epoch before, which still gives its parts; nil: there was none
 	members []*wire.Worker // by index; nil: not registered
 	me      int            // index among the members; -1: none, expired, or another boot of this worker is registered
 
@@ -86,6 +87,7 @@ func (c *cluster) base() []*wire.StoreKey {
 		{Store: storekey.Gatekeeper, Key: storekey.ClusterInputKey(c.id)},
 		{Store: storekey.Gatekeeper, Key: storekey.NextInputKey(c.id)},
 		{Store: storekey.Gatekeeper, Key: storekey.GatekeeperSetKey()},
+		{Store: storekey.Gatekeeper, Key: storekey.PreviousSetKey()},
 	}
 	for _, m := range c.roll {
 		keys = append(keys, workerAt(m))
@@ -157,6 +159,12 @@ func (x *Executor) observe(c *cluster, f lightclient.Facts) error {
 	if err != nil {
 		return err
 	}
+	prevSet := &wire.GatekeeperSet{}
+	if ok, err := f.Read(&wire.StoreKey{Store: storekey.Gatekeeper, Key: storekey.PreviousSetKey()}, prevSet); err != nil {
+		return err
+	} else if !ok {
+		prevSet = nil
+	}
 	c.roll = info.Members
 	if !f.Has(c.base()...) { // the members have just become known, or have changed
 		x.emit(&wire.Out{Body: &wire.Out_NeedValues{NeedValues: &wire.NeedValues{Height: f.Height, Keys: c.base()}}})
@@ -185,7 +193,7 @@ func (x *Executor) observe(c *cluster, f lightclient.Facts) error {
 		c.retire() // removed, or never a member
 	}
 	former := c.info
-	c.height, c.info, c.head, c.inbox, c.key, c.nextKey, c.set, c.members, c.me = f.Height, info, head, inbox, key, nextKey, set, members, me
+	c.height, c.info, c.head, c.inbox, c.key, c.nextKey, c.set, c.prevSet, c.members, c.me = f.Height, info, head, inbox, key, nextKey, set, prevSet, members, me
 	c.moved(former)
 	return nil
 }

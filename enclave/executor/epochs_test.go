@@ -136,3 +136,122 @@ func TestEpochZeroAndJumps(t *testing.T) {
 	c.Blocks(5)
 	c.final(s, "", c.Members...)
 }
+
+// A member that starts after the change of epoch needs the new keys alone: snapshots under them are all it reads (P7).
+func TestP07_WhoStartsNeedsNoOldKeys(t *testing.T) {
+	c := newCity(t, 3, 2)
+	for range 3 {
+		c.call()
+		c.Blocks(5)
+	}
+	c.Chain.NextEpoch(1)
+	c.Blocks(10)
+	c.inEpoch(2, 1)
+	s := c.call()
+	c.Blocks(5)
+	c.final(s, "", c.Members...)
+	c.issuer.Erase(1)
+	x := c.Members[0]
+	x.Records = map[uint64]*wire.SealedRecord{}
+	x.Chunks = nil
+	x.Restart()
+	c.Blocks(25)
+	c.Query(x, &wire.QueryRequest{Contract: c.contract, Msg: []byte("{}")}) // loads the contract
+	a, f := c.Query(x, &wire.QueryRequest{Contract: c.contract, Msg: []byte("{}")})
+	if f != nil || string(a.Data) != "2" || a.Number != c.Chain.Head(c.Cluster).Number {
+		t.Fatalf("%v %v; failures %q", a, f, c.Failures())
+	}
+	s = c.call()
+	c.Blocks(9)
+	c.final(s, "", c.Members...)
+}
+
+// A member that starts just after the border, before anybody has sealed under the new keys, asks for both.
+func TestWhoStartsAtTheBorderAsksForBothKeys(t *testing.T) {
+	c := newCity(t, 3, 2)
+	x := c.Members[2]
+	for _, m := range c.Members { // the others' snapshots under the new keys are lost
+		m.Chunks = nil
+	}
+	c.Chain.NextEpoch(1)
+	c.Blocks(10)
+	c.inEpoch(2, 1)
+	for _, m := range c.Members {
+		m.Chunks = nil
+	}
+	x.Restart()
+	c.Blocks(40)
+	c.Query(x, &wire.QueryRequest{Contract: c.contract, Msg: []byte("{}")}) // loads the contract
+	a, f := c.Query(x, &wire.QueryRequest{Contract: c.contract, Msg: []byte("{}")})
+	if f != nil || string(a.Data) != "1" {
+		t.Fatalf("%v %v; failures %q", a, f, c.Failures())
+	}
+}
+
+// P8: a member removed in the middle of an epoch opens nothing that is sealed afterwards; what was sealed before is executed by those
+// who are left, and work goes on.
+func TestP08_ARemovedMemberOpensNothingNew(t *testing.T) {
+	c := newCity(t, 4, 3)
+	old := c.Chain.Key(c.Cluster)
+	removed := c.Members[3]
+	c.DropCommit = true
+	queued := c.call() // sealed before the removal, still in the inbox after it
+	c.Blocks(2)
+	c.Chain.UpdateMembers(c.Cluster, 2, true, nil, []*wire.WorkerRef{removed.Ref})
+	c.Blocks(1)
+	at := c.Chain.Height
+	late := c.alice.SendTo(old, seal.Context{Domain: seal.DomainInput, ChainID: enclavetest.ChainID, Cluster: c.Cluster, Epoch: 1, Roster: 1},
+		&wire.InputContext{Kind: wire.INPUT_KIND_CALL}, &wire.Call{Body: &wire.Call_Execute{Execute: &wire.Execute{Contract: c.contract, Msg: []byte(fine)}}})
+	c.DropCommit = false
+	removed.Outs = nil
+	c.Blocks(6)
+	c.inEpoch(1, 2)
+	t.Logf("removed at height %d, the new key is in force since %d", at, c.Chain.Key(c.Cluster).FromHeight)
+	if late.Item.Index != 0 {
+		t.Error("the chain has ordered what is sealed to the key that ended")
+	}
+	s := c.call()
+	c.Blocks(9)
+	left := c.Members[:3]
+	c.final(queued, "", left...)
+	c.final(s, "", left...)
+	if f := enclavetest.Failure(s.Ask(removed)); f == nil {
+		t.Error("the removed member has the result")
+	}
+	for _, o := range removed.Outs {
+		if o.GetKeyRequest() != nil || o.GetAnnouncement() != nil || o.GetRecord() != nil || o.GetPeer() != nil || o.GetChunk() != nil {
+			t.Errorf("the removed member goes on: %v", o)
+		}
+	}
+	rotated := false
+	for i := uint64(1); i < c.Chain.Inbox(c.Cluster).Next; i++ {
+		rotated = rotated || c.Chain.Item(c.Cluster, i).Context.Kind == wire.INPUT_KIND_ROTATE
+	}
+	if !rotated {
+		t.Error("contracts were not told to rotate")
+	}
+	for _, r := range left[0].Records {
+		if c.Chain.Batch(c.Cluster, r.Number).Roster == 2 && r.Roster != 2 {
+			t.Errorf("the record of batch %d is sealed under roster %d", r.Number, r.Roster)
+		}
+	}
+}
+
+// A member that joins reads the state from the others' snapshots, and what was queued before it came.
+func TestAMemberIsReplaced(t *testing.T) {
+	c := newCity(t, 3, 2)
+	fresh := c.AddMember()
+	queued := c.call()
+	c.Chain.UpdateMembers(c.Cluster, 2, false, []*wire.WorkerRef{fresh.Ref}, []*wire.WorkerRef{c.Members[0].Ref})
+	c.Blocks(1)
+	fresh.Serve()
+	c.Blocks(14)
+	c.inEpoch(1, 2)
+	s := c.call()
+	c.Blocks(9)
+	c.final(queued, "", c.Members[1], c.Members[2])
+	c.final(s, "", c.Members[1], c.Members[2], fresh)
+	if n := c.Chain.Cluster(c.Cluster).Admitted; n != 4 {
+		t.Errorf("%d admitted, want 4", n)
+	}
+}

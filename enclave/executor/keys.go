@@ -98,7 +98,8 @@ func (x *Executor) part(ctx context.Context, p *wire.KeyPart) error {
 	if l != c.request.label || !p.Worker.Is(x.cfg.Worker()) {
 		return fmt.Errorf("taking a key part for cluster %d: it is for epoch %d roster %d and worker %s", p.Cluster, p.Epoch, p.Roster, p.Worker.Name())
 	}
-	from, err := c.gatekeeper(p, x.cfg.ChainID)
+	set := c.setOf(l.epoch)
+	from, err := gatekeeper(set, p, x.cfg.ChainID)
 	if err != nil {
 		return err
 	}
@@ -117,7 +118,7 @@ func (x *Executor) part(ctx context.Context, p *wire.KeyPart) error {
 		parts[i] = dprf.Part{Set: dprf.Set(b.Set), Value: b.Value}
 	}
 	c.request.parts[from] = parts
-	secret, suspects, err := dprf.Combine(len(c.set.Members), int(c.set.Threshold), c.request.parts)
+	secret, suspects, err := dprf.Combine(len(set.Members), int(set.Threshold), c.request.parts)
 	if err != nil {
 		for _, s := range suspects {
 			delete(c.request.parts, s)
@@ -142,16 +143,26 @@ func (x *Executor) part(ctx context.Context, p *wire.KeyPart) error {
 	return nil
 }
 
-// gatekeeper says which gatekeeper of the chain's set signed p.
-func (c *cluster) gatekeeper(p *wire.KeyPart, chainID string) (int, error) {
-	for i, g := range c.set.Members {
+// setOf is the gatekeepers that made an epoch's keys: those of now, or those of the epoch before; nil: others.
+func (c *cluster) setOf(epoch uint64) *wire.GatekeeperSet {
+	for _, s := range []*wire.GatekeeperSet{c.set, c.prevSet} {
+		if s != nil && s.Epoch == epoch {
+			return s
+		}
+	}
+	return nil
+}
+
+// gatekeeper says which gatekeeper of a set signed p.
+func gatekeeper(set *wire.GatekeeperSet, p *wire.KeyPart, chainID string) (int, error) {
+	for i, g := range set.GetMembers() {
 		if !g.Worker.Is(p.Gatekeeper) {
 			continue
 		}
 		if len(g.IdentityKey) != ed25519.PublicKeySize || !ed25519.Verify(g.IdentityKey, settle.KeyPartBytes(chainID, p), p.Signature) {
-			return 0, fmt.Errorf("taking a key part: not signed by gatekeeper %s of epoch %d", p.Gatekeeper.Name(), c.set.Epoch)
+			return 0, fmt.Errorf("taking a key part: not signed by gatekeeper %s of epoch %d", p.Gatekeeper.Name(), set.Epoch)
 		}
 		return i, nil
 	}
-	return 0, fmt.Errorf("taking a key part: %s is no gatekeeper of epoch %d", p.Gatekeeper.Name(), c.set.Epoch)
+	return 0, fmt.Errorf("taking a key part: %s is no gatekeeper of epoch %d", p.Gatekeeper.Name(), p.Epoch)
 }

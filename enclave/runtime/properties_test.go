@@ -455,6 +455,7 @@ func TestP03_ForgeriesAreRefused(t *testing.T) {
 		{Store: storekey.Cluster, Key: storekey.ClusterKey(1)}, {Store: storekey.Cluster, Key: storekey.HeadKey(1)},
 		{Store: storekey.Cluster, Key: storekey.InboxKey(1)}, {Store: storekey.Gatekeeper, Key: storekey.ClusterInputKey(1)},
 		{Store: storekey.Gatekeeper, Key: storekey.NextInputKey(1)}, {Store: storekey.Gatekeeper, Key: storekey.GatekeeperSetKey()},
+		{Store: storekey.Gatekeeper, Key: storekey.PreviousSetKey()},
 		{Store: storekey.Worker, Key: storekey.WorkerKey(x.Ref.Operator, x.Ref.Slot)},
 	}
 	x.Mute = true

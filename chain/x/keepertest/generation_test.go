@@ -58,7 +58,7 @@ func newGatekeepersWith(t *testing.T, n, threshold int, epochBlocks, phaseBlocks
 		refs = append(refs, fmt.Sprintf(`{"operator":%q,"slot":%d}`, k.boots[i].ref.Operator, i))
 	}
 	patch := fmt.Sprintf(`{"gatekeeper":{"set":{"epoch":"0","threshold":0,"members":[]},
-		"params":{"epoch_blocks":"%d","phase_blocks":"%d","slash_silent":100,"slash_lie":1000},
+		"params":{"epoch_blocks":"%d","phase_blocks":"%d","announce_ahead":"3","slash_silent":100,"slash_lie":1000},
 		"roster":{"threshold":%d,"members":[%s]}}}`, epochBlocks, phaseBlocks, threshold, strings.Join(refs, ","))
 	k.world = newWorldWith(t, rosterDelay, patch)
 	for _, b := range k.boots {

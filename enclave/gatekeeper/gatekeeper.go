@@ -171,7 +171,6 @@ func (g *Gatekeeper) step() (outs []*wire.Out) {
 		}
 		outs = append(outs, asked...)
 	}
-	outs = append(outs, g.complain("generation", "the set in force", g.bound(g.state), "")...)
 	outs = append(outs, g.generate(g.state)...)
 	outs = append(outs, g.draw(g.state)...)
 	return append(outs, g.release(g.state)...)

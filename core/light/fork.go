@@ -41,3 +41,9 @@ func (s State) Conflicts(lb *types.LightBlock) error {
 // ErrFork: the validators of the chain have signed two headers of one height. Nothing that rests on the chain can be trusted until
 // people have decided which is the true one.
 var ErrFork = errors.New("the chain has forked")
+
+// Unlinked says that lb, which was verified as the next height, follows another header than the verified one: its signers saw another
+// chain, so it proves a fork.
+func (s State) Unlinked(lb *types.LightBlock) bool {
+	return s.Hash != nil && uint64(lb.Height) == s.Height+1 && !bytes.Equal(lb.LastBlockID.Hash, s.Hash)
+}

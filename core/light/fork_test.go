@@ -44,6 +44,14 @@ func TestP03_ForksAreProven(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
+	next := newBlock(t, 11, four, four)
+	if lb := next.sign(t); !s.Unlinked(lb) {
+		t.Error("another header before it was not seen")
+	}
+	next.header.LastBlockID.Hash = s.Hash
+	if lb := next.sign(t); s.Unlinked(lb) || follow(t, 9).Unlinked(lb) {
+		t.Error("linked headers, and one that is not adjacent")
+	}
 	if FromGenesis(genesis(t, four...)).Conflicts(other(func(*block) {})) == nil {
 		t.Error("a fork against the genesis")
 	}

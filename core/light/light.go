@@ -22,6 +22,13 @@ type Options struct {
 	MaxClockDrift time.Duration
 }
 
+// What a client keeps of old headers, and what a host must bring one that starts late: a header of every Spacing heights, for History
+// heights, so that it can look back over the activation delay of a network.
+const (
+	Spacing = 64
+	History = 86_400 + 1_024
+)
+
 // State is the newest header verified, with the validators that may sign what follows. Immutable.
 type State struct {
 	ChainID string

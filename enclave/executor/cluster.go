@@ -24,8 +24,8 @@ type cluster struct {
 	nextKey *wire.ClusterKey // agreed on and not in force yet; nil: none is
 	set     *wire.GatekeeperSet
 	prevSet *wire.GatekeeperSet // of the epoch before, which still gives its parts; nil: there was none
-	members []*wire.Worker // by index; nil: not registered
-	me      int            // index among the members; -1: none, expired, or another boot of this worker is registered
+	members []*wire.Worker      // by index; nil: not registered
+	me      int                 // index among the members; -1: none, expired, or another boot of this worker is registered
 
 	roll []*wire.WorkerRef // whose records to ask for: info's members, or those of a newer roster that is not whole yet
 

@@ -54,7 +54,7 @@ func (x *Executor) advance(ctx context.Context, c *cluster) {
 // propose makes the next batch if it is this worker's turn and there is input.
 func (x *Executor) propose(ctx context.Context, c *cluster) error {
 	number, view := c.head.Number+1, settle.View(c.head, c.height)
-	if c.keys[c.now()] == nil || settle.Leader(c.info, number, view) != c.me || c.signed[view] != nil || c.inbox.Next == c.head.InboxNext {
+	if c.keys[c.now()] == nil || settle.Leader(c.info, number, view) != c.me || c.signed[view] != nil || c.height <= x.quiet || c.inbox.Next == c.head.InboxNext {
 		return nil
 	}
 	count := uint32(min(c.inbox.Next-c.head.InboxNext, maxItems))
@@ -161,6 +161,9 @@ func (x *Executor) vote(ctx context.Context, c *cluster, p *wire.Proposal) error
 	b := p.Batch
 	if err := x.follows(c, b); err != nil {
 		return fmt.Errorf("voting on batch %d: %w", b.Number, err)
+	}
+	if b.ChainHeight <= x.quiet {
+		return fmt.Errorf("voting on batch %d of height %d: this worker has forgotten what it signed up to height %d", b.Number, b.ChainHeight, x.quiet)
 	}
 	if before, done := c.signed[b.View]; done {
 		if bytes.Equal(before, settle.BatchHash(b)) {

@@ -31,6 +31,7 @@ type Executor struct {
 	asked    map[string]bool // code that was asked for and has not come
 	clusters map[uint64]*cluster
 	outs     []*wire.Out
+	quiet    uint64 // up to this height nothing is signed: what was signed there is forgotten
 }
 
 type codeEntry struct {

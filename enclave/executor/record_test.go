@@ -11,7 +11,7 @@ import (
 	"github.com/phala-go/phala/enclave/state"
 )
 
-func clusterKeys(t *testing.T, seed byte) *keytree.Cluster {
+func clusterKeys(t testing.TB, seed byte) *keytree.Cluster {
 	t.Helper()
 	s, err := keytree.NewSecret(bytes.Repeat([]byte{seed}, keytree.Size))
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/phala-go/phala/core/attest"
 	"github.com/phala-go/phala/core/wire"
-	"github.com/phala-go/phala/enclave/lightclient"
 )
 
 // chain is what the chain says at the height that is worked on. A nil field is proven absent.
@@ -72,7 +71,7 @@ func (g *Gatekeeper) lookBack(c *chain) (outs []*wire.Out, ready bool) {
 		c.past.executors, c.past.keepers, c.past.roster = c.executors, c.keepers, c.roster
 		return nil, true
 	}
-	h, ok := g.behind(delay)
+	h, ok := g.cfg.Light.Behind(delay)
 	if !ok {
 		g.past = nil
 		return g.complain("no-history", "the activation delay", fmt.Errorf("no header from %d blocks before height %d", delay, c.height),
@@ -94,15 +93,6 @@ func (g *Gatekeeper) lookBack(c *chain) (outs []*wire.Out, ready bool) {
 	c.past.roster, e = read[wire.GatekeeperRoster](g.past, keys[2])
 	err = errors.Join(err, e)
 	return append(outs, g.complain("chain-state", "the chain's state before the activation delay", err, "this enclave is of another version than the chain: upgrade it")...), err == nil
-}
-
-// behind is a verified header from at least so many blocks before the newest; where the chain is not as old, one that shows its
-// genesis.
-func (g *Gatekeeper) behind(blocks uint64) (lightclient.Header, bool) {
-	if h := g.cfg.Light.Height(); h > blocks+genesisShown {
-		return g.cfg.Light.Header(h - blocks)
-	}
-	return g.cfg.Light.Header(genesisShown)
 }
 
 // genesisShown is the first header whose state a node proves.

@@ -47,6 +47,9 @@ type Gatekeeper struct {
 	verdicts verdicts
 	limits   limits
 	said     map[string]string // the last complaint about each matter
+
+	known *wire.GatekeeperSet // in force when the chain was last sure
+	doubt *lightclient.Doubt  // since a gap; nil: none
 }
 
 // New starts a gatekeeper that holds nothing: it waits for the next border.
@@ -150,9 +153,13 @@ func (g *Gatekeeper) Values(f lightclient.Facts) []*wire.Out {
 
 // step does all that what has been proven so far allows.
 func (g *Gatekeeper) step() (outs []*wire.Out) {
+	outs, sure := g.reassure()
+	if !sure {
+		return outs
+	}
 	if g.state == nil {
 		if !g.now.has(g.base()...) {
-			return nil
+			return outs
 		}
 		c, err := g.read()
 		if err != nil {
@@ -164,6 +171,7 @@ func (g *Gatekeeper) step() (outs []*wire.Out) {
 	if err := g.cfg.Light.FreshAt(g.now.height); err != nil {
 		return append(outs, g.complain("stale", "what was proven", err, "bring headers as they are made")...)
 	}
+	g.known = g.state.set
 	if !g.ready {
 		var asked []*wire.Out
 		if asked, g.ready = g.lookBack(g.state); !g.ready {

@@ -154,21 +154,42 @@ func TestP16_Fresh(t *testing.T) {
 func TestOldHeadersAreForgotten(t *testing.T) {
 	c := enclavetest.NewChain(t, enclavetest.Ref(0))
 	l, k := start(t, c)
-	for range lightclient.Keep + 3 {
+	if _, ok := l.Behind(0); ok {
+		t.Error("a header behind nothing")
+	}
+	for range lightclient.Keep + 70 {
 		c.NewBlock()
 		k.at = c.Time()
 		if err := l.Advance(c.Block(c.Height)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, ok := l.Header(2); ok {
-		t.Error("header 2 is still there")
+	for h, kept := range map[uint64]bool{0: false, 1: true, 2: true, 3: false, 63: false, 64: true, 65: false, 69: false, 70: true, 71: true, 582: true, 583: false} {
+		if _, ok := l.Header(h); ok != kept {
+			t.Errorf("header %d: kept %v", h, ok)
+		}
 	}
-	if _, ok := l.Header(3); !ok {
-		t.Error("header 3 is gone")
-	}
-	if _, err := l.Facts(c.Prove(2, policy())); err == nil {
+	if _, err := l.Facts(c.Prove(3, policy())); err == nil {
 		t.Error("a value of a header that was forgotten is taken")
+	}
+	if f, err := l.Facts(c.Prove(64, policy())); err != nil || !f.Has(policy()) {
+		t.Errorf("a value of an old header that is kept: %v", err)
+	}
+	for blocks, want := range map[uint64]uint64{0: 582, 1: 581, 512: 70, 513: 64, 518: 64, 519: 2, 580: 2, 581: 2, 1 << 40: 2} {
+		if h, ok := l.Behind(blocks); !ok || h.Height != want || !bytes.Equal(h.Hash, c.Hash(want)) {
+			t.Errorf("behind %d: %d %v, want %d", blocks, h.Height, ok, want)
+		}
+	}
+	// One that came late was brought no old headers: it says that it has none, and never gives a newer one.
+	late, _ := start(t, c)
+	if err := late.Advance(c.Block(400)); err != nil {
+		t.Fatal(err)
+	}
+	if h, ok := late.Behind(1); ok {
+		t.Errorf("a header behind 399: %d", h.Height)
+	}
+	if h, ok := late.Behind(0); !ok || h.Height != 400 {
+		t.Errorf("behind none: %d %v", h.Height, ok)
 	}
 }
 

@@ -29,6 +29,10 @@ type Config struct {
 	TEE     tee.TEE
 	Version string
 	Now     func() time.Time // default time.Now
+	// Counter measures how long no header came; default: the best that the TEE has, and what Now says where Now is given.
+	Counter tee.Counter
+	// Starved is W where it is to be shorter than the light client's.
+	Starved time.Duration
 	// Tamper makes a liar. Only the tests' own binary sets it.
 	Tamper func(*wire.Batch)
 	// TamperContribution makes a liar of a gatekeeper; the same holds.
@@ -46,6 +50,8 @@ type Runtime struct {
 	evidence *wire.WorkerEvidence // the newest of this boot
 	light    *lightclient.Client
 	engine   *engine.Engine
+	starved  bool                   // and what depends on it is done
+	forked   bool                   // and it is said
 	executor *executor.Executor     // nil for a gatekeeper
 	keeper   *gatekeeper.Gatekeeper // nil for an executor
 }
@@ -54,6 +60,14 @@ type Runtime struct {
 func New(ctx context.Context, cfg Config) (*Runtime, error) {
 	if cfg.TEE == nil {
 		return nil, errors.New("starting the enclave: no TEE")
+	}
+	var elapsed func() time.Duration
+	switch {
+	case cfg.Counter != nil:
+		elapsed = cfg.Counter.Elapsed
+	case cfg.Now == nil:
+		cfg.Counter = tee.CounterOf(cfg.TEE.Kind())
+		elapsed = cfg.Counter.Elapsed
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -65,6 +79,9 @@ func New(ctx context.Context, cfg Config) (*Runtime, error) {
 	if cfg.TEE.Kind() == wire.TEE_KIND_SIMULATED && !g.Development {
 		return nil, fmt.Errorf("starting the enclave: the genesis of %q does not say development, and a simulated TEE serves nowhere else", g.ChainID)
 	}
+	if cfg.Role == wire.ROLE_GATEKEEPER && !g.Development && (cfg.Counter == nil || cfg.Counter.HostStops()) {
+		return nil, fmt.Errorf("starting the enclave: %s shows no counter that the host cannot stop, and a gatekeeper needs one: a TD whose CPUID gives the rate of its time stamp counter, or a guest with SecureTSC and the kernel's msr driver", cfg.TEE.Kind())
+	}
 	_, identity, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("drawing the identity: %w", err)
@@ -73,7 +90,7 @@ func New(ctx context.Context, cfg Config) (*Runtime, error) {
 	if err != nil {
 		return nil, fmt.Errorf("drawing the sealing key: %w", err)
 	}
-	r := &Runtime{cfg: cfg, genesis: g, identity: identity, sealing: sealing, light: lightclient.New(lightclient.Config{Genesis: g, Now: cfg.Now})}
+	r := &Runtime{cfg: cfg, genesis: g, identity: identity, sealing: sealing, light: lightclient.New(lightclient.Config{Genesis: g, Now: cfg.Now, Elapsed: elapsed, Starved: min(cfg.Starved, time.Minute)})}
 	named := func() *wire.WorkerRef { return r.worker }
 	switch cfg.Role {
 	case wire.ROLE_EXECUTOR:
@@ -104,12 +121,31 @@ func (r *Runtime) Close(ctx context.Context) error {
 
 // Handle answers one In; the last Out is Done. It never fails: what is wrong with an In is a Failure.
 func (r *Runtime) Handle(ctx context.Context, in *wire.In) []*wire.Out {
+	r.Watch()
 	outs := r.dispatch(ctx, in)
+	if f := r.light.Fork(); f != nil && !r.forked {
+		r.forked = true
+		outs = append(outs, &wire.Out{Body: &wire.Out_Fork{Fork: f}})
+	}
 	outs = append(outs, &wire.Out{Body: &wire.Out_Done{Done: &wire.Done{}}})
 	for _, o := range outs {
 		o.ReplyTo = in.Id
 	}
 	return outs
+}
+
+// Watch does what P16 asks when no header came for too long: an executor erases keys and state, a gatekeeper keeps its parts and doubts
+// the chain. Handle does it before each In; who runs the enclave calls it meanwhile, so that a silent host does not put it off.
+func (r *Runtime) Watch() {
+	before := r.starved
+	if r.starved = r.light.Starved(); before || !r.starved {
+		return
+	}
+	if r.keeper != nil {
+		r.keeper.Starved()
+	} else {
+		r.executor.Forget()
+	}
 }
 
 func (r *Runtime) dispatch(ctx context.Context, in *wire.In) []*wire.Out {
@@ -130,6 +166,9 @@ func (r *Runtime) dispatch(ctx context.Context, in *wire.In) []*wire.Out {
 		if p := b.Peer.GetBeaconPart(); r.keeper != nil && p != nil {
 			return r.keeper.BeaconPart(p)
 		}
+		if w := b.Peer.GetHeaderWord(); r.keeper != nil && w != nil {
+			return r.keeper.HeaderWord(w)
+		}
 	}
 	if r.executor == nil {
 		return refused("a gatekeeper does not take %T", in.Body)
@@ -148,6 +187,12 @@ func (r *Runtime) dispatch(ctx context.Context, in *wire.In) []*wire.Out {
 		return r.executor.Record(ctx, b.Record)
 	case *wire.In_Chunk:
 		return r.executor.Chunk(ctx, b.Chunk)
+	case *wire.In_Query, *wire.In_Result:
+		if r.starved {
+			return []*wire.Out{{Body: &wire.Out_Failure{Failure: &wire.Failure{Code: "stale", Message: r.light.Fresh().Error(), Next: "ask another member"}}}}
+		}
+	}
+	switch b := in.Body.(type) {
 	case *wire.In_Query:
 		return r.executor.Query(ctx, b.Query)
 	case *wire.In_Result:
@@ -168,7 +213,7 @@ func (r *Runtime) hello() *wire.Out {
 		ChainId: r.genesis.ChainID, GenesisHash: r.genesis.Hash, Role: r.cfg.Role, Kind: r.cfg.TEE.Kind(),
 		IdentityKey: r.identity.Public().(ed25519.PublicKey), SealingKey: r.sealing.PublicKey().Bytes(),
 		Measurement: r.cfg.TEE.Measurement(), SoftwareVersion: r.cfg.Version,
-		VerifiedHeight: h.Height, VerifiedHash: h.Hash,
+		VerifiedHeight: r.light.Height(), VerifiedHash: h.Hash,
 	}}}
 }
 

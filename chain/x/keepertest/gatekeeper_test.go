@@ -35,17 +35,25 @@ func (w *world) signAnnouncement(b *boot, a *wire.Announcement) {
 	a.Signature = ed25519.Sign(b.key, settle.AnnouncementBytes(w.Genesis.ChainID, a))
 }
 
-func TestFirstBootHoldsTheEpoch(t *testing.T) {
+func TestAnotherBootHoldsNothing(t *testing.T) {
 	w := newWorld(t)
-	first, second := newBoot(w.Accounts[1], gatekeeperSlot, wire.ROLE_GATEKEEPER, "first"), newBoot(w.Accounts[1], gatekeeperSlot, wire.ROLE_GATEKEEPER, "second")
-	res := w.MustDeliver(w.Accounts[1], w.registration(first))
-	w.event(res, gatekeepertypes.EventBound, gatekeepertypes.AttributeEpoch, "1")
-	w.register(w.Accounts[1], second)
+	fault := func() wire.MemberFault {
+		var set gatekeepertypes.QuerySetResponse
+		w.check(w.Query("/phala.gatekeeper.v1.Query/Set", &gatekeepertypes.QuerySetRequest{}, &set))
+		if len(set.Set.Members) != 1 || !bytes.Equal(set.Set.Members[0].IdentityKey, firstKeeper().public()) {
+			t.Fatalf("set: %+v", set.Set)
+		}
+		return set.Set.Members[0].Fault
+	}
+	w.register(w.Accounts[1], firstKeeper())
 	w.register(w.Accounts[1], newBoot(w.Accounts[1], 1, wire.ROLE_GATEKEEPER, "stranger"))
-	var set gatekeepertypes.QuerySetResponse
-	w.check(w.Query("/phala.gatekeeper.v1.Query/Set", &gatekeepertypes.QuerySetRequest{}, &set))
-	if len(set.Set.Members) != 1 || !bytes.Equal(set.Set.Members[0].IdentityKey, first.public()) {
-		t.Errorf("set: %+v", set.Set)
+	if f := fault(); f != wire.MEMBER_FAULT_NONE {
+		t.Errorf("the boot that holds the epoch: %s", f)
+	}
+	res := w.MustDeliver(w.Accounts[1], w.registration(newBoot(w.Accounts[1], gatekeeperSlot, wire.ROLE_GATEKEEPER, "second")))
+	w.event(res, gatekeepertypes.EventLost, gatekeepertypes.AttributeEpoch, "1", gatekeepertypes.AttributeServing, "0")
+	if f := fault(); f != wire.MEMBER_FAULT_LOST {
+		t.Errorf("the boot that is gone: %s", f)
 	}
 }
 

@@ -53,8 +53,13 @@ func newWorld(t *testing.T) *world {
 func newDelayedWorld(t *testing.T, delay uint64) *world {
 	t.Helper()
 	app.Configure() // before an address is written
-	return newWorldWith(t, delay, fmt.Sprintf(`{"gatekeeper":{"set":{"epoch":"1","threshold":1,"members":[{"worker":{"operator":%q,"slot":%d}}]}}}`,
-		apptest.NewAccount("1"), gatekeeperSlot))
+	return newWorldWith(t, delay, fmt.Sprintf(`{"gatekeeper":{"set":{"epoch":"1","threshold":1,"members":[{"worker":{"operator":%q,"slot":%d},"identity_key":%q}]}}}`,
+		apptest.NewAccount("1"), gatekeeperSlot, base64.StdEncoding.EncodeToString(firstKeeper().public())))
+}
+
+// firstKeeper is the boot that holds the parts of the world's first epoch.
+func firstKeeper() *boot {
+	return newBoot(apptest.NewAccount("1"), gatekeeperSlot, wire.ROLE_GATEKEEPER, "gatekeeper")
 }
 
 // newWorldWith is a world whose state has, besides, the modules of patch.

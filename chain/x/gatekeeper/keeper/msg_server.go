@@ -18,29 +18,10 @@ import (
 // gasSignature is what checking one Ed25519 signature costs.
 const gasSignature = 1_000
 
-// Registered learns of a gatekeeper's registration. A boot that took part in the epoch before this one holds its parts, this
-// one none. In a set of the genesis a worker's first boot takes its place.
-func (k *Keeper) Registered(goCtx context.Context, w *wire.Worker) error {
-	ctx := sdk.UnwrapSDKContext(goCtx)
-	if err := k.lost(ctx, w, false); err != nil {
-		return err
-	}
-	s, err := k.set.Get(ctx)
-	if err != nil {
-		return err
-	}
-	m := memberOf(&s, w.Worker)
-	if m == nil || len(m.IdentityKey) != 0 || m.Fault != wire.MEMBER_FAULT_NONE {
-		return nil
-	}
-	m.IdentityKey = w.IdentityKey
-	if err := k.set.Set(ctx, s); err != nil {
-		return err
-	}
-	ctx.EventManager().EmitEvent(sdk.NewEvent(types.EventBound, append(workerAttributes(w.Worker),
-		sdk.NewAttribute(types.AttributeEpoch, decimal(s.Epoch)),
-		sdk.NewAttribute(types.AttributeIdentity, hex.EncodeToString(w.IdentityKey)))...))
-	return nil
+// Registered learns of a gatekeeper's registration. A boot that took part in the epoch before this one held its parts, this one
+// has none.
+func (k *Keeper) Registered(ctx context.Context, w *wire.Worker) error {
+	return k.lost(sdk.UnwrapSDKContext(ctx), w, false)
 }
 
 // Ended learns of a gatekeeper whose registration is over.

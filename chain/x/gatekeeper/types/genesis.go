@@ -71,8 +71,8 @@ func ValidateSet(n *wire.NetworkParams, s *wire.GatekeeperSet) error {
 		if m.GetWorker().GetOperator() == "" || seen[name] {
 			return ErrGenesis.Wrapf("gatekeeper.set.members[%d]: worker %s is missing or repeated", i, name)
 		}
-		if len(m.IdentityKey) != 0 && len(m.IdentityKey) != 32 {
-			return ErrGenesis.Wrapf("gatekeeper.set.members[%d]: identity_key of %d bytes: want 32, or none before the worker registers", i, len(m.IdentityKey))
+		if len(m.IdentityKey) != 32 && (len(m.IdentityKey) != 0 || m.Fault == wire.MEMBER_FAULT_NONE) {
+			return ErrGenesis.Wrapf("gatekeeper.set.members[%d]: identity_key of %d bytes: want 32; who never joined has none, and a fault", i, len(m.IdentityKey))
 		}
 		seen[name] = true
 	}

@@ -23,7 +23,6 @@ const (
 
 // Events.
 const (
-	EventBound        = "gatekeeper_bound"       // a gatekeeper's first boot of this epoch took its place in the set
 	EventKeyRequested = "gatekeeper_key_request" // a release may follow
 	EventAnnounced    = "gatekeeper_announcement"
 	EventClusterKey   = "gatekeeper_cluster_key" // q members have announced a cluster's input key, which counts from a height on

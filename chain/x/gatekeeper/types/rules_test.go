@@ -11,13 +11,15 @@ import (
 func set(threshold uint32, n int) *wire.GatekeeperSet {
 	s := &wire.GatekeeperSet{Epoch: 1, Threshold: threshold}
 	for i := range n {
-		s.Members = append(s.Members, &wire.GatekeeperMember{Worker: &wire.WorkerRef{Operator: "o", Slot: uint32(i)}})
+		s.Members = append(s.Members, &wire.GatekeeperMember{Worker: &wire.WorkerRef{Operator: "o", Slot: uint32(i)}, IdentityKey: make([]byte, 32)})
 	}
 	return s
 }
 
 func TestValidateSet(t *testing.T) {
-	twice, nameless, key, epoch := set(1, 3), set(1, 3), set(1, 3), set(1, 3)
+	twice, nameless, key, epoch, absent, unbound := set(1, 3), set(1, 3), set(1, 3), set(1, 3), set(1, 3), set(1, 3)
+	absent.Members[1].IdentityKey, absent.Members[1].Fault = nil, wire.MEMBER_FAULT_SILENT
+	unbound.Members[1].IdentityKey = nil
 	twice.Members[1] = twice.Members[0]
 	nameless.Members[2].Worker = nil
 	key.Members[0].IdentityKey = make([]byte, 31)
@@ -38,6 +40,8 @@ func TestValidateSet(t *testing.T) {
 		"twice":          {twice, false, false},
 		"nameless":       {nameless, false, false},
 		"short key":      {key, false, false},
+		"who was silent": {absent, true, true},
+		"no identity":    {unbound, false, false},
 	} {
 		if err := ValidateSet(&wire.NetworkParams{}, c.set); (err == nil) != c.production {
 			t.Errorf("%s in production: %v", name, err)

@@ -78,7 +78,11 @@ func (w *world) envelopes() {
 		{"sealed to another cluster's key", w.alice, func(l *letter) { l.key, l.context.Cluster = other.Key.InputKey, 2 }, 0, "", "does-not-open"},
 		{"sealed for another cluster", w.alice, func(l *letter) { l.context.Cluster = 2 }, 0, "", "does-not-open"},
 		{"sealed for epoch 2", w.alice, func(l *letter) { l.context.Epoch = 2 }, 0, "", "does-not-open"},
-		{"sealed for another roster", w.alice, func(l *letter) { l.context.Roster = 7 }, 0, "", "does-not-open"},
+		{"sealed for another roster", w.alice, func(l *letter) { l.context.Roster = 7 }, 8, "newest input key", ""},
+		{"sealed for another roster than it says", w.alice, func(l *letter) {
+			roster := l.context.Roster
+			l.context.Roster, l.spoil = 7, func(m *clustertypes.MsgSubmitInput) { m.Roster = roster }
+		}, 0, "", "does-not-open"},
 		{"sealed for another chain", w.alice, func(l *letter) { l.context.ChainID = "other-1" }, 0, "", "does-not-open"},
 		{"sealed as a query", w.alice, func(l *letter) { l.context.Domain = seal.DomainQuery }, 0, "", "does-not-open"},
 		{"more funds than were sealed", w.alice, func(l *letter) {

@@ -60,6 +60,7 @@ type Network struct {
 	Channels   []string  `json:"channels"` // host:port of their attested channels, in the same order
 	Cluster    uint64    `json:"cluster"`
 	Accounts   []Account `json:"accounts"`
+	Owner      Account   `json:"owner"` // of cluster 1
 	Ports      Ports     `json:"ports"`
 	FirstBlock Duration  `json:"first_block"` // from Start to the first block
 	Ready      Duration  `json:"ready"`       // from Start to the cluster's announced key

@@ -90,7 +90,8 @@ func (n *Network) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	funded = append(funded, Account{Name: "owner", Address: owner.Address(), Index: ownerIndex})
+	n.Owner = Account{Name: "owner", Address: owner.Address(), Index: ownerIndex}
+	funded = append(funded, n.Owner)
 	for i := range n.cfg.Executors + n.cfg.Gatekeepers + n.cfg.Spare {
 		op := Account{Name: fmt.Sprintf("executor%d", i), Index: uint32(executorIndex + i - 1)}
 		switch keeper := n.keeper(i); {

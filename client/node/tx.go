@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -111,17 +112,7 @@ func (c *Client) Tx(ctx context.Context, hash string) (TxResult, error) {
 	if err != nil {
 		return TxResult{}, fmt.Errorf("asking for transaction %.80q: want its hash in hexadecimal", hash)
 	}
-	var r struct {
-		Height uint64 `json:"height,string"`
-		Result struct {
-			Code      uint32  `json:"code"`
-			Codespace string  `json:"codespace"`
-			Log       string  `json:"log"`
-			Data      []byte  `json:"data"`
-			GasUsed   uint64  `json:"gas_used,string"`
-			Events    []Event `json:"events"`
-		} `json:"tx_result"`
-	}
+	var r txAnswer
 	params := struct {
 		Hash string `json:"hash"`
 	}{base64.StdEncoding.EncodeToString(b)}
@@ -132,14 +123,62 @@ func (c *Client) Tx(ctx context.Context, hash string) (TxResult, error) {
 		}
 		return TxResult{}, err
 	}
-	res := TxResult{Hash: strings.ToUpper(hash), Height: r.Height, GasUsed: r.Result.GasUsed, Events: r.Result.Events}
+	r.Hash = hash
+	return r.result()
+}
+
+// txAnswer is a transaction as the node's RPC gives it.
+type txAnswer struct {
+	Hash   string `json:"hash"`
+	Height uint64 `json:"height,string"`
+	Result struct {
+		Code      uint32  `json:"code"`
+		Codespace string  `json:"codespace"`
+		Log       string  `json:"log"`
+		Data      []byte  `json:"data"`
+		GasUsed   uint64  `json:"gas_used,string"`
+		Events    []Event `json:"events"`
+	} `json:"tx_result"`
+}
+
+func (r *txAnswer) result() (res TxResult, err error) {
+	res = TxResult{Hash: strings.ToUpper(r.Hash), Height: r.Height, GasUsed: r.Result.GasUsed, Events: r.Result.Events}
 	if r.Result.Code != 0 {
 		return res, &TxError{Code: r.Result.Code, Codespace: r.Result.Codespace, Log: r.Result.Log, Hash: res.Hash, Height: r.Height}
 	}
 	if res.Responses, err = msgResponses(r.Result.Data); err != nil {
-		return res, fmt.Errorf("reading the result of transaction %s: %w", hash, err)
+		return res, fmt.Errorf("reading the result of transaction %s: %w", res.Hash, err)
 	}
 	return res, nil
+}
+
+// MaxTxs is how many transactions Txs gives at most.
+const MaxTxs = 100
+
+// Txs asks for the transactions with an event, such as "cluster_batch.cluster='1'", newest first and at most limit of them: the node's
+// word, as far back as it keeps an index. Those that failed have no events.
+func (c *Client) Txs(ctx context.Context, query string, limit int) ([]TxResult, error) {
+	var r struct {
+		Txs []txAnswer `json:"txs"`
+	}
+	params := struct {
+		Query   string `json:"query"`
+		Page    string `json:"page"`
+		PerPage string `json:"per_page"`
+		Order   string `json:"order_by"`
+	}{query, "1", strconv.Itoa(min(limit, MaxTxs)), "desc"}
+	if err := c.call(ctx, "tx_search", params, &r); err != nil {
+		return nil, fmt.Errorf("asking for transactions with %s: %w", query, err)
+	}
+	var out []TxResult
+	for _, t := range r.Txs {
+		res, err := t.result()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, res)
+	}
+	return out, nil
 }
 
 // indexLag is how long after a block its transactions may still be missing from the node's index.

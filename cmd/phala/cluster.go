@@ -17,14 +17,14 @@ import (
 )
 
 func clusterCmd(e *env) *cobra.Command {
-	cmd := &cobra.Command{Use: "cluster", Short: "Clusters of TEE workers: create, update, show, list"}
-	cmd.AddCommand(clusterCreateCmd(e), clusterUpdateCmd(e),
+	cmd := &cobra.Command{Use: "cluster", Short: "Clusters of TEE workers: create, update, show, list, and who was given their keys"}
+	cmd.AddCommand(clusterCreateCmd(e), clusterUpdateCmd(e), clusterKeysCmd(e),
 		&cobra.Command{
 			Use: "show ID", Short: "Show a cluster, proven against the chain", Args: cobra.ExactArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
-				id, err := strconv.ParseUint(args[0], 10, 64)
+				id, err := clusterID(args[0])
 				if err != nil {
-					return usage("cluster %q: want its number", args[0])
+					return err
 				}
 				c, err := e.client(cmd.Context(), false)
 				if err != nil {
@@ -110,51 +110,12 @@ func clusterCreateCmd(e *env) *cobra.Command {
 	return cmd
 }
 
-func clusterUpdateCmd(e *env) *cobra.Command {
-	var add, remove []string
-	var quorum uint32
-	var cause bool
-	cmd := &cobra.Command{
-		Use: "update ID", Short: "Admit and remove members in one step; the removed read nothing that is sealed afterwards", Args: cobra.ExactArgs(1),
-		Example: "  phala cluster update 1 --remove pha1…/0 --add pha1…/1 --cause --from alice",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			id, err := strconv.ParseUint(args[0], 10, 64)
-			if err != nil {
-				return usage("cluster %q: want its number", args[0])
-			}
-			in, err := workerRefs(add)
-			if err != nil {
-				return err
-			}
-			out, err := workerRefs(remove)
-			if err != nil {
-				return err
-			}
-			c, err := e.client(cmd.Context(), true)
-			if err != nil {
-				return err
-			}
-			roster, tx, err := c.UpdateMembers(cmd.Context(), id, in, out, cause, quorum)
-			if err != nil {
-				return err
-			}
-			e.say("cluster %d has roster %d since block %d; its members are getting their keys", id, roster, tx.Height)
-			if _, err := c.Chain.WaitHeight(cmd.Context(), tx.Height+1); err != nil {
-				return err
-			}
-			v, err := c.WaitCluster(cmd.Context(), id)
-			if err != nil {
-				return err
-			}
-			return e.showCluster(cmd.Context(), c, v)
-		},
+func clusterID(s string) (uint64, error) {
+	id, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		return 0, usage("cluster %q: want its number", s)
 	}
-	e.waitFlags(cmd)
-	cmd.Flags().StringSliceVar(&add, "add", nil, "OPERATOR/SLOT of a registered executor; repeat for each")
-	cmd.Flags().StringSliceVar(&remove, "remove", nil, "OPERATOR/SLOT of a member; repeat for each")
-	cmd.Flags().BoolVar(&cause, "cause", false, "what the removed have seen is compromised: contracts are told to rotate their secrets")
-	cmd.Flags().Uint32Var(&quorum, "quorum", 0, "signatures a batch needs (default: as before)")
-	return cmd
+	return id, nil
 }
 
 func workerRefs(names []string) (refs []*wire.WorkerRef, err error) {

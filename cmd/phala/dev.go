@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -81,6 +82,9 @@ The TEE is simulated: it proves and protects nothing. All accounts are public te
 	f.IntVar(&cfg.PortBase, "port-base", 0, "first of the network's ports (default: the usual ones)")
 	f.BoolVar(&freePorts, "free-ports", false, "take ports that nobody uses now, and say which")
 	f.DurationVar(&cfg.BlockTime, "block-time", 500*time.Millisecond, "interval of blocks")
+	f.IntVar(&cfg.Executors, "executors", 3, "how many executors run")
+	f.IntVar(&cfg.Members, "members", 0, "how many of them are members of cluster 1 (default: all)")
+	f.IntVar(&cfg.Spare, "spare-gatekeepers", 0, "how many more gatekeepers run that nobody has named yet")
 	f.IntVar(&cfg.Gatekeepers, "gatekeepers", 1, "how many gatekeepers make the network's keys together")
 	f.IntVar(&cfg.Threshold, "threshold", 0, "how many of them it takes (default: half of them, rounded up, but two less than all)")
 	f.IntVar(&cfg.EpochBlocks, "epoch-blocks", 0, "blocks from one epoch of keys to the next (default: a new one only when it is needed)")
@@ -101,7 +105,7 @@ func (e *env) devHome(n *devnet.Network) error {
 		return fmt.Errorf("writing the configuration: %w", err)
 	}
 	r := &keys.Ring{Dir: filepath.Join(n.Home, "keys"), Backend: keys.BackendTest}
-	for _, a := range n.Accounts {
+	for _, a := range append(slices.Clone(n.Accounts), n.Owner) {
 		k, err := a.Key()
 		if err != nil {
 			return err
@@ -137,6 +141,7 @@ Phala in Go: development network %s          SIMULATED TEE: it protects nothing
 	for _, a := range n.Accounts {
 		fmt.Fprintf(w, "  %-6s %s\n", a.Name, a.Address)
 	}
+	fmt.Fprintf(w, "  %-6s %s   owns the cluster\n", n.Owner.Name, n.Owner.Address)
 	fmt.Fprintf(w, "  mnemonic: %s   (m/44'/118'/0'/0/i)\n\n", devnet.Mnemonic)
 	fmt.Fprintf(w, "First block after %.1f s, ready after %.1f s, %d MiB. Stop with Ctrl-C.\n",
 		time.Duration(n.FirstBlock).Seconds(), time.Duration(n.Ready).Seconds(), n.Memory()>>20)

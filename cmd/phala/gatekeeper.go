@@ -16,7 +16,7 @@ import (
 
 func gatekeeperCmd(e *env) *cobra.Command {
 	cmd := &cobra.Command{Use: "gatekeeper", Short: "Gatekeepers: who holds parts of the network's keys"}
-	cmd.AddCommand(&cobra.Command{
+	cmd.AddCommand(gatekeeperProposeCmd(e), &cobra.Command{
 		Use: "status", Short: "Show the epoch, its members and the making of the next keys, proven against the chain", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := e.client(cmd.Context(), false)

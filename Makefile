@@ -59,6 +59,14 @@ image: ## the measured image and what hardware will report of it, into dist/ (KE
 	@$(GO) run -trimpath ./tools/image -pruntime dist/pruntime -out dist -cache dist/packages -version '$(VERSION)' \
 	  $(if $(KERNEL),-kernel '$(abspath $(KERNEL))') $(if $(PINS),-pins '$(abspath $(PINS))') $(if $(RTMR0),-rtmr0 '$(RTMR0)')
 
+.PHONY: wasm
+wasm: ## what browsers check receipts with: dist/phala-verify.wasm and the script that loads it; prints the sizes
+	$(call say,build,dist/phala-verify.wasm)
+	@mkdir -p dist
+	@GOOS=js GOARCH=wasm $(BUILD) -ldflags '-s -w -buildid=' -o dist/phala-verify.wasm ./cmd/phala-verify
+	@cp "$$($(GO) env GOROOT)/lib/wasm/wasm_exec.js" dist/wasm_exec.js
+	@printf '  %s bytes, %s in gzip\n' "$$(wc -c < dist/phala-verify.wasm)" "$$(gzip -9 -c dist/phala-verify.wasm | wc -c)"
+
 .PHONY: liar
 liar: ## build bin/pruntime-liar, the broken enclave of the tests
 	$(call say,build,bin/pruntime-liar)

@@ -64,32 +64,12 @@ func (c *Chain) Head(ctx context.Context) (light.State, error) {
 	return c.state, nil
 }
 
-// verify jumps as far as trust reaches, halving the jump where it does not. Holds mu.
+// verify goes to a header. Holds mu.
 func (c *Chain) verify(ctx context.Context, lb *cmttypes.LightBlock) error {
-	next, err := c.state.Verify(lb, c.now(), c.opts)
-	if err == nil {
-		c.state = next
-		return nil
-	}
-	var far cmttypes.ErrNotEnoughVotingPowerSigned
-	mid := c.state.Height + (uint64(lb.Height)-c.state.Height)/2
-	if !errors.As(err, &far) || mid == c.state.Height || mid == uint64(lb.Height) {
-		if c.state.Height == 0 && c.now().Before(c.state.Time.Add(c.opts.TrustingPeriod)) {
-			return fmt.Errorf("%w: %w", ErrOtherChain, err)
-		}
-		return err
-	}
-	between, err := c.node.LightBlock(ctx, mid)
-	if err != nil {
-		return err
-	}
-	if between.SignedHeader == nil || between.Header == nil || uint64(between.Height) != mid {
-		return fmt.Errorf("the node sent another block than that of height %d", mid)
-	}
-	if err := c.verify(ctx, between); err != nil {
-		return err
-	}
-	return c.verify(ctx, lb)
+	t := trail{node: c.node, opts: c.opts, now: c.now(), state: c.state}
+	err := t.to(ctx, lb)
+	c.state = t.state
+	return err
 }
 
 // WaitHeight waits until a header of at least height is verified.

@@ -92,6 +92,7 @@ func classify(err error) (code string, exit int, next string) {
 	var refused *attest.Refused
 	var unknown *evidencefile.Unknown
 	var silent *channel.Silent
+	var receipt *refusedReceipt
 	switch {
 	case errors.As(err, &u):
 		return "usage", exitUsage, "phala help shows the commands, phala help COMMAND its flags"
@@ -105,6 +106,8 @@ func classify(err error) (code string, exit int, next string) {
 		return "tx-failed", exitTxFailed, "the chain says why above; the same transaction would fail again"
 	case errors.As(err, &refused):
 		return "evidence-refused", exitDenied, "each reason says what to do; phala attest status FILE says what is short"
+	case errors.As(err, &receipt):
+		return "receipt-refused", exitDenied, "it proves nothing: ask for another, made from what you trust (phala receipt make --checkpoint)"
 	case errors.As(err, &silent):
 		return "no-channel", exitNetwork, silent.Next
 	case errors.As(err, &unknown):

@@ -99,7 +99,7 @@ func (s State) Verify(lb *types.LightBlock, now time.Time, o Options) (State, er
 		return fail("height %d has time %s, not after the trusted %s", h, lb.Time, s.Time)
 	case lb.Time.After(now.Add(o.MaxClockDrift)):
 		return fail("height %d is from the future: %s, now is %s", h, lb.Time, now)
-	case !now.Before(s.Time.Add(o.TrustingPeriod)):
+	case s.Expired(now, o.TrustingPeriod):
 		return fail("the trusted height %d is of %s, older than the trusting period of %s: start again from a newer genesis or checkpoint", s.Height, s.Time, o.TrustingPeriod)
 	}
 	if h == s.Height+1 || (s.Height == 0 && h == s.first) {
@@ -115,6 +115,11 @@ func (s State) Verify(lb *types.LightBlock, now time.Time, o Options) (State, er
 		return fail("height %d: %w", h, err)
 	}
 	return s.moveTo(lb), nil
+}
+
+// Expired says that the validators of s can no longer be believed: they may have left, and cannot be punished any more.
+func (s State) Expired(now time.Time, trustingPeriod time.Duration) bool {
+	return !now.Before(s.Time.Add(trustingPeriod))
 }
 
 // moveTo is the state at a header that was verified. A set that has not changed is kept once, whatever the number of states.

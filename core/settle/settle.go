@@ -51,7 +51,7 @@ func Accept(in Input) error {
 	if in.Receipts > 0 {
 		return refuse("no-storage-receipts", "%d storage receipts are demanded and this version knows none", in.Receipts)
 	}
-	return signatures(in)
+	return Signed(in.Cluster, in.Members, in.Batch)
 }
 
 // Follows checks everything but signatures; members check a leader's proposal with it.
@@ -102,20 +102,24 @@ func Follows(in Input) error {
 	return nil
 }
 
-func signatures(in Input) error {
-	b := in.Batch.Batch
+// Signed checks that a quorum of a cluster's members in force, given in its order, has signed a batch.
+func Signed(c *wire.Cluster, members []*wire.Worker, signed *wire.SignedBatch) error {
+	b := signed.GetBatch()
+	if c == nil || b == nil {
+		return refuse("malformed", "batch or cluster is missing")
+	}
 	msg := BatchBytes(b)
 	var valid uint32
 	last := int64(-1)
-	seen := make(map[string]uint32, len(in.Batch.Signatures))
-	for _, s := range in.Batch.Signatures {
+	seen := make(map[string]uint32, len(signed.Signatures))
+	for _, s := range signed.Signatures {
 		m := int64(s.GetMember())
-		if s == nil || m <= last || m >= int64(len(in.Cluster.Members)) || m >= int64(len(in.Members)) {
+		if s == nil || m <= last || m >= int64(len(c.Members)) || m >= int64(len(members)) {
 			return refuse("malformed", "signature of member %d is out of order, repeated or of no member", s.GetMember())
 		}
 		last = m
-		w := in.Members[m]
-		if err := VerifyMember(in.Cluster, w, s, msg, b.ChainHeight); err != nil {
+		w := members[m]
+		if err := VerifyMember(c, w, s, msg, b.ChainHeight); err != nil {
 			return err
 		}
 		// One enclave counts once, under whatever names its host has registered it.
@@ -125,8 +129,8 @@ func signatures(in Input) error {
 		seen[string(w.IdentityKey)] = s.Member
 		valid++
 	}
-	if valid < in.Cluster.Quorum {
-		return refuse("no-quorum", "%d signatures count, the quorum is %d", valid, in.Cluster.Quorum)
+	if valid < c.Quorum {
+		return refuse("no-quorum", "%d signatures count, the quorum is %d", valid, c.Quorum)
 	}
 	return nil
 }

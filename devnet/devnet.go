@@ -36,7 +36,7 @@ type Config struct {
 	Threshold       int           // how many of them make a key together; default half of them, rounded up, but two less than all
 	Spare           int           // further gatekeepers that run and are in no roster
 	EpochBlocks     int           // from one epoch of keys to the next; default 0: only when one is needed
-	PhaseBlocks     int           // at most for each phase of the making of keys; default 20
+	PhaseBlocks     int           // at most for each phase of the making of keys; default 20, less for short epochs
 	ActivationDelay int           // blocks until what governance allows counts; default 0
 	Endpoints       []string      // URLs under which executors say they are reached; default their own
 	// Pruntimes replaces the enclave program of single executors, by their number from 0. The genesis approves it like the
@@ -60,13 +60,14 @@ type Network struct {
 	Channels   []string  `json:"channels"` // host:port of their attested channels, in the same order
 	Cluster    uint64    `json:"cluster"`
 	Accounts   []Account `json:"accounts"`
-	Owner      Account   `json:"owner"` // of cluster 1
+	Owner      Account   `json:"owner"`   // of cluster 1
+	Workers    []Account `json:"workers"` // operators of the TEE workers, each of slot 0: the first gatekeeper, executors, the other gatekeepers
 	Ports      Ports     `json:"ports"`
 	FirstBlock Duration  `json:"first_block"` // from Start to the first block
 	Ready      Duration  `json:"ready"`       // from Start to the cluster's announced key
 
 	cfg       Config
-	operators []Account // the first gatekeeper, executors, the other gatekeepers
+	operators []Account // Workers
 	starter   *starter
 
 	mu        sync.Mutex
@@ -108,6 +109,9 @@ func (c *Config) sizes() {
 	}
 	if c.PhaseBlocks == 0 {
 		c.PhaseBlocks = 20
+		if c.EpochBlocks > 0 { // an epoch is longer than its making
+			c.PhaseBlocks = max(1, min(c.PhaseBlocks, (c.EpochBlocks-1)/3))
+		}
 	}
 }
 

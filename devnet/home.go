@@ -117,6 +117,7 @@ func (n *Network) prepare(ctx context.Context) error {
 		n.operators = append(n.operators, op)
 		funded = append(funded, op)
 	}
+	n.Workers = n.operators
 	state, err := n.appState()
 	if err != nil {
 		return err

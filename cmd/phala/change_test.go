@@ -46,7 +46,7 @@ func TestPlanOfAChangeOfMembers(t *testing.T) {
 		"of both sorts": {replace: []string{c.Name() + "=" + c.Name()}, err: "added and removed"},
 	} {
 		ch := change{cause: x.cause, quorum: x.quorum}
-		err := ch.name(x.add, x.remove, x.replace)
+		err := ch.name(&env{home: t.TempDir()}, x.add, x.remove, x.replace)
 		var p *memberPlan
 		if err == nil {
 			p, err = ch.plan(v)

@@ -77,7 +77,7 @@ func clusterCreateCmd(e *env) *cobra.Command {
 		Use: "create", Short: "Make a cluster of registered executors", Args: cobra.NoArgs,
 		Example: "  phala cluster create --member pha1…/0 --member pha1…/0 --member pha1…/0 --from alice",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			refs, err := workerRefs(members)
+			refs, err := e.workerRefs(members)
 			if err != nil {
 				return err
 			}
@@ -118,7 +118,8 @@ func clusterID(s string) (uint64, error) {
 	return id, nil
 }
 
-func workerRefs(names []string) (refs []*wire.WorkerRef, err error) {
+// workerRefs reads the names of workers: OPERATOR/SLOT, or the name of an operator's key in the place of its address.
+func (e *env) workerRefs(names []string) (refs []*wire.WorkerRef, err error) {
 	for _, m := range names {
 		op, slot, ok := strings.Cut(m, "/")
 		if !ok {
@@ -126,14 +127,30 @@ func workerRefs(names []string) (refs []*wire.WorkerRef, err error) {
 		}
 		n, err := strconv.ParseUint(slot, 10, 32)
 		if err != nil {
-			return nil, usage("member %q: want OPERATOR/SLOT", m)
+			return nil, usage("worker %q: want OPERATOR/SLOT", m)
 		}
-		if _, err := address.Decode(op); err != nil {
-			return nil, usage("member %q: %v", m, err)
+		if op, err = e.operator(op); err != nil {
+			return nil, usage("worker %q: %v", m, err)
 		}
 		refs = append(refs, &wire.WorkerRef{Operator: op, Slot: uint32(n)})
 	}
 	return refs, nil
+}
+
+// operator is the address that is named, or that a key of this name has.
+func (e *env) operator(name string) (string, error) {
+	_, err := address.Decode(name)
+	if err == nil {
+		return name, nil
+	}
+	r, ringErr := e.ring()
+	if ringErr != nil {
+		return "", ringErr
+	}
+	if k, ringErr := r.Show(name); ringErr == nil {
+		return k.Address, nil
+	}
+	return "", fmt.Errorf("neither the name of a key here nor an address: %w", err)
 }
 
 type memberView struct {

@@ -38,7 +38,7 @@ With --for-cause, contracts that export sudo are told to rotate the secrets that
 			if err != nil {
 				return err
 			}
-			if err := ch.name(add, remove, replace); err != nil {
+			if err := ch.name(e, add, remove, replace); err != nil {
 				return err
 			}
 			c, err := e.client(cmd.Context(), !dry)
@@ -74,7 +74,7 @@ With --for-cause, contracts that export sudo are told to rotate the secrets that
 }
 
 // name reads the names of workers.
-func (ch *change) name(add, remove, replace []string) (err error) {
+func (ch *change) name(e *env, add, remove, replace []string) (err error) {
 	for _, r := range replace {
 		out, in, ok := strings.Cut(r, "=")
 		if !ok {
@@ -82,10 +82,10 @@ func (ch *change) name(add, remove, replace []string) (err error) {
 		}
 		remove, add = append(remove, out), append(add, in)
 	}
-	if ch.add, err = workerRefs(add); err != nil {
+	if ch.add, err = e.workerRefs(add); err != nil {
 		return err
 	}
-	ch.remove, err = workerRefs(remove)
+	ch.remove, err = e.workerRefs(remove)
 	return err
 }
 

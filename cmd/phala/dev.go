@@ -105,7 +105,7 @@ func (e *env) devHome(n *devnet.Network) error {
 		return fmt.Errorf("writing the configuration: %w", err)
 	}
 	r := &keys.Ring{Dir: filepath.Join(n.Home, "keys"), Backend: keys.BackendTest}
-	for _, a := range append(slices.Clone(n.Accounts), n.Owner) {
+	for _, a := range slices.Concat(n.Accounts, []devnet.Account{n.Owner}, n.Workers) {
 		k, err := a.Key()
 		if err != nil {
 			return err
@@ -141,7 +141,10 @@ Phala in Go: development network %s          SIMULATED TEE: it protects nothing
 	for _, a := range n.Accounts {
 		fmt.Fprintf(w, "  %-6s %s\n", a.Name, a.Address)
 	}
-	fmt.Fprintf(w, "  %-6s %s   owns the cluster\n", n.Owner.Name, n.Owner.Address)
+	fmt.Fprintf(w, "  %-6s %s   owns the cluster; the workers:\n", n.Owner.Name, n.Owner.Address)
+	for _, a := range n.Workers {
+		fmt.Fprintf(w, "  %-11s %s/0\n", a.Name, a.Address)
+	}
 	fmt.Fprintf(w, "  mnemonic: %s   (m/44'/118'/0'/0/i)\n\n", devnet.Mnemonic)
 	fmt.Fprintf(w, "First block after %.1f s, ready after %.1f s, %d MiB. Stop with Ctrl-C.\n",
 		time.Duration(n.FirstBlock).Seconds(), time.Duration(n.Ready).Seconds(), n.Memory()>>20)

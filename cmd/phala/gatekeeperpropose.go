@@ -33,11 +33,11 @@ It starts from the newest roster, proven against the chain, and says on standard
 The file is for phalad: phalad tx gov submit-proposal FILE, then phalad tx gov vote ID yes.`,
 		Example: "  phala gatekeeper propose --add pha1…/0 --remove pha1…/0 --file proposal.json\n  phalad tx gov submit-proposal proposal.json --from validator",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			in, err := workerRefs(add)
+			in, err := e.workerRefs(add)
 			if err != nil {
 				return err
 			}
-			out, err := workerRefs(remove)
+			out, err := e.workerRefs(remove)
 			if err != nil {
 				return err
 			}

@@ -120,9 +120,12 @@ func (c *call) session() *calls.Session {
 // for a beacon, which the chain does not have; a block's hash is no beacon,
 // since who makes the block chooses it (P13).
 func (c *call) sources() calls.Sources {
-	input := sha256.Sum256(wire.SignBytes("phala/input-hash/v1", c.item))
+	input := c.hash()
 	return calls.Sources{Secret: func(contract [32]byte) []byte { return c.job.own().ContractSecret(contract, input) }}
 }
+
+// hash names the input.
+func (c *call) hash() [32]byte { return sha256.Sum256(wire.SignBytes("phala/input-hash/v1", c.item)) }
 
 func (c *call) dispatch(ctx context.Context, s *calls.Session, step *state.Editor, msg *wire.Call, result *wire.Result) error {
 	instantiation := c.item.Context.Kind == wire.INPUT_KIND_INSTANTIATE

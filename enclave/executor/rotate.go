@@ -13,7 +13,8 @@ import (
 const rotateMessage = `{"rotate":{}}`
 
 // rotate calls `sudo rotate` of every contract that exports sudo, in the order of their addresses, each as a step of its own: one
-// that fails keeps its secrets and stops no other.
+// that fails keeps its secrets and stops no other. What they draw here waits for no beacon: nobody chooses this input, and what counts is
+// that the removed have never had the key it is drawn with.
 func (c *call) rotate(ctx context.Context) error {
 	var all []*wire.Contract
 	var bad error
@@ -30,6 +31,7 @@ func (c *call) rotate(ctx context.Context) error {
 		step := c.ed.Step()
 		session := c.session()
 		session.Gas, session.Slow = gas.Limit(c.item.Context.GasClass), false
+		session.Random = c.job.own().InputRandomness(c.hash(), [32]byte{})
 		err := session.Sudo(ctx, step, m, []byte(rotateMessage))
 		c.gas += session.Used()
 		var failed *userError

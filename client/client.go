@@ -11,6 +11,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/cosmos/gogoproto/proto"
+
 	clustertypes "github.com/phala-go/phala/chain/x/cluster/types"
 	"github.com/phala-go/phala/client/keys"
 	"github.com/phala-go/phala/client/node"
@@ -41,7 +43,13 @@ type Client struct {
 	Genesis *light.Genesis
 
 	cfg     Config
-	account *node.Account
+	account sender                   // nil: only reads
+	gateway func(url string) Gateway // of a member
+}
+
+// sender puts messages into a block; a refusal is a *node.TxError.
+type sender interface {
+	Send(ctx context.Context, msgs ...proto.Message) (node.TxResult, error)
 }
 
 // ErrNoKey: the client was opened without a key.
@@ -64,7 +72,7 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{Node: n, Genesis: g, cfg: cfg, Chain: NewChain(n, g, light.Options{TrustingPeriod: cfg.TrustingPeriod, MaxClockDrift: 10 * time.Second})}
+	c := &Client{Node: n, Genesis: g, cfg: cfg, gateway: newGateway, Chain: NewChain(n, g, light.Options{TrustingPeriod: cfg.TrustingPeriod, MaxClockDrift: 10 * time.Second})}
 	if cfg.Key != nil {
 		k, err := cosmostx.KeyFromBytes(cfg.Key.Bytes())
 		if err != nil {

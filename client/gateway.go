@@ -121,7 +121,7 @@ const resultWait = 5 * time.Second
 func (c *Client) resultFrom(ctx context.Context, url string, p *Pending) (*Final, error) {
 	ctx, cancel := context.WithTimeout(ctx, resultWait+3*time.Second)
 	defer cancel()
-	res, err := newGateway(url).Result(ctx, &wire.ResultRequest{Cluster: p.Cluster, Index: p.Index, WaitMs: uint32(resultWait.Milliseconds())})
+	res, err := c.gateway(url).Result(ctx, &wire.ResultRequest{Cluster: p.Cluster, Index: p.Index, WaitMs: uint32(resultWait.Milliseconds())})
 	var refused *Failure
 	if errors.As(err, &refused) && refused.Code == "not-final" || err == nil && res.Reply == nil {
 		return nil, errNotFinal
@@ -233,7 +233,7 @@ func (c *Client) QueryThrough(ctx context.Context, g Gateway, cluster uint64, co
 }
 
 func (c *Client) queryFrom(ctx context.Context, url string, v *View, req *wire.QueryRequest) (*Answer, error) {
-	a, err := c.ask(ctx, newGateway(url), v, req)
+	a, err := c.ask(ctx, c.gateway(url), v, req)
 	if a != nil {
 		a.Gateway = url
 	}

@@ -10,12 +10,22 @@ import (
 // Combine puts together the parts that gatekeepers sent: parts[i] are those of gatekeeper i. It needs every B at least once, and
 // decides between holders that differ as Agree does. The secret is to be compared with what others have announced.
 func Combine(n, t int, parts map[int][]Part) (secret *keytree.Secret, suspects []int, err error) {
-	v, suspects, err := agree(n, t, keytree.Size, parts)
+	s, suspects, err := CombineAll(n, t, 1, parts)
 	if err != nil {
 		return nil, suspects, err
 	}
-	secret, err = v.sum()
-	return secret, suspects, err
+	return s[0], suspects, nil
+}
+
+// CombineAll is Combine for the parts of several labels that came together: a value has the labels' parts one after another, and
+// who lies about one of them is believed in none.
+func CombineAll(n, t, labels int, parts map[int][]Part) (secrets []*keytree.Secret, suspects []int, err error) {
+	v, suspects, err := agree(n, t, labels*keytree.Size, parts)
+	if err != nil {
+		return nil, suspects, err
+	}
+	secrets, err = v.sum(labels)
+	return secrets, suspects, err
 }
 
 // Agree gives one value of size bytes for every B, ascending, out of what its holders sent, and how many sent it. The values are
@@ -101,14 +111,14 @@ func Match(n, t int, parts map[int][]Part, right func(*keytree.Secret) bool) (se
 			if bits.OnesCount32(uint32(out)) != left || out&^senders != 0 || !settles(disputes, out) {
 				continue
 			}
-			s, err := count(n, sets, parts, bad|out).sum()
+			s, err := count(n, sets, parts, bad|out).sum(1)
 			if err != nil {
 				continue // too few are left
 			}
-			if right(s) {
-				return s, members(bad | out), nil
+			if right(s[0]) {
+				return s[0], members(bad | out), nil
 			}
-			s.Wipe()
+			s[0].Wipe()
 		}
 	}
 	return nil, members(bad), fmt.Errorf("no %d of the gatekeepers %v come to the right secret yet", t, members(senders))

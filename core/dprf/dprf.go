@@ -38,17 +38,22 @@ func Sets(n, t int) ([]Set, error) {
 // Holds says whether gatekeeper i holds the key of b.
 func (b Set) Holds(i int) bool { return b&(1<<i) == 0 }
 
-// Part is HMAC-SHA256(k_B, label).
+// Part is HMAC-SHA256(HKDF-Expand(k_B, "phala/dprf/v1"), label).
 type Part struct {
 	Set   Set
-	Value []byte // 32 bytes; secret
+	Value []byte // 32 bytes a label; secret
 }
 
-// Eval computes the part of one key.
-func Eval(b Set, key *keytree.Secret, label []byte) Part {
+// Eval computes the part of one key, for one label or several, whose values follow one another.
+func Eval(b Set, key *keytree.Secret, labels ...[]byte) Part {
 	k := key.Key("phala/dprf/v1")
 	defer clear(k)
 	mac := hmac.New(sha256.New, k)
-	mac.Write(label)
-	return Part{Set: b, Value: mac.Sum(nil)}
+	p := Part{Set: b}
+	for _, l := range labels {
+		mac.Reset()
+		mac.Write(l)
+		p.Value = mac.Sum(p.Value)
+	}
+	return p
 }

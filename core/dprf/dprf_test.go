@@ -13,7 +13,7 @@ import (
 	"github.com/phala-go/phala/core/keytree"
 )
 
-var label = keytree.Label("phala-test", 1, 2, 3)
+var label = keytree.Label(keytree.ClusterSecret, "phala-test", 1, 2, 3)
 
 // keys makes k_B = SHA-256(B as 4 bytes) for every B.
 func keys(t testing.TB, n, threshold int) map[Set]*keytree.Secret {
@@ -103,7 +103,7 @@ func TestSetsRefusesWhatIsNoThreshold(t *testing.T) {
 
 func TestLabelsSeparate(t *testing.T) {
 	k := keys(t, 1, 1)[0]
-	if bytes.Equal(Eval(0, k, label).Value, Eval(0, k, keytree.Label("phala-test", 1, 2, 4)).Value) {
+	if bytes.Equal(Eval(0, k, label).Value, Eval(0, k, keytree.Label(keytree.ClusterSecret, "phala-test", 1, 2, 4)).Value) {
 		t.Error("another roster gives the same part")
 	}
 }

@@ -134,17 +134,25 @@ func (v *votes) complete() error {
 	return nil
 }
 
-// sum is the secret, if there is a value for every set.
-func (v *votes) sum() (*keytree.Secret, error) {
+// sum is the secrets of as many labels, if there is a value for every set.
+func (v *votes) sum(labels int) ([]*keytree.Secret, error) {
 	if err := v.complete(); err != nil {
 		return nil, err
 	}
-	var acc [keytree.Size]byte
-	defer clear(acc[:])
+	acc := make([]byte, labels*keytree.Size)
+	defer clear(acc)
 	for i := range v.first {
 		for j := range acc {
 			acc[j] ^= v.first[i].value[j]
 		}
 	}
-	return keytree.NewSecret(acc[:])
+	out := make([]*keytree.Secret, labels)
+	for i := range out {
+		s, err := keytree.NewSecret(acc[i*keytree.Size : (i+1)*keytree.Size])
+		if err != nil {
+			return nil, err
+		}
+		out[i] = s
+	}
+	return out, nil
 }

@@ -15,7 +15,7 @@ func thirtyTwo(b byte) (out [32]byte) {
 // another implementation (Python's hmac). A change would move what contracts
 // own on other chains.
 func TestContractVectors(t *testing.T) {
-	c, err := NewCluster(fixed(t))
+	c, err := NewCluster(fixed(t), fixedState(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestContractVectors(t *testing.T) {
 
 // Every part of what a key is for makes it another.
 func TestContractKeysDiffer(t *testing.T) {
-	c, err := NewCluster(fixed(t))
+	c, err := NewCluster(fixed(t), fixedState(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,9 +2,14 @@
 //
 //	cluster secret (cluster, epoch, roster)
 //	  ├ input key        HPKE X-Wing key pair; its public half is announced on the chain
-//	  ├ state key        seals the log and snapshots
 //	  ├ randomness key   secret half of contracts' randomness, contracts' secrets, salts of outputs and effects
 //	  └ check            HMAC, announced: members see that they hold the same secret
+//	state secret (cluster, epoch, roster)
+//	  ├ state key        seals the log and snapshots
+//	  └ check            HMAC, announced with the other
+//
+// Both are values of the gatekeepers' distributed PRF, of labels that differ, so that who is given the one learns nothing of the
+// other: what is kept for a cluster that lags opens its state and none of its inputs.
 //
 // Secrets are types that do not print. It must never hold a secret longer than its caller does.
 package keytree
@@ -76,10 +81,19 @@ func (s *Secret) Derive(domain string, context ...[]byte) *Secret {
 // Key gives 32 bytes for one use as a symmetric key.
 func (s *Secret) Key(domain string, context ...[]byte) []byte { return s.derive(domain, context...) }
 
-// Label names a cluster secret among all: the input of the gatekeepers' distributed PRF.
-// domain || len(chain id) as 4 bytes || chain id || cluster || epoch || roster, 8 bytes each, big endian.
-func Label(chainID string, cluster, epoch, roster uint64) []byte {
-	b := []byte("phala/cluster-secret/v1")
+// Purpose is the domain of a label.
+type Purpose string
+
+// The secrets of one (cluster, epoch, roster).
+const (
+	ClusterSecret Purpose = "phala/cluster-secret/v1"
+	StateSecret   Purpose = "phala/state-secret/v1"
+)
+
+// Label names a secret among all: the input of the gatekeepers' distributed PRF.
+// purpose || len(chain id) as 4 bytes || chain id || cluster || epoch || roster, 8 bytes each, big endian.
+func Label(purpose Purpose, chainID string, cluster, epoch, roster uint64) []byte {
+	b := []byte(purpose)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(chainID)))
 	b = append(b, chainID...)
 	b = binary.BigEndian.AppendUint64(b, cluster)
@@ -87,31 +101,48 @@ func Label(chainID string, cluster, epoch, roster uint64) []byte {
 	return binary.BigEndian.AppendUint64(b, roster)
 }
 
-// Cluster is everything that a member derives from the secret of one (cluster, epoch, roster).
+// CheckSize is the size in bytes of what members announce of both secrets.
+const CheckSize = 2 * sha256.Size
+
+// Cluster is everything that a member derives from both secrets of one (cluster, epoch, roster).
 type Cluster struct {
 	Input      hpke.PrivateKey
 	State      *Secret
 	Randomness *Secret
-	Check      []byte // public
+	Check      []byte // public, CheckSize: that of the cluster secret, then that of the state secret
 }
 
-// NewCluster derives a cluster's keys and wipes secret.
-func NewCluster(secret *Secret) (*Cluster, error) {
+// NewCluster derives a cluster's keys and wipes secret and state.
+func NewCluster(secret, state *Secret) (*Cluster, error) {
 	defer secret.Wipe()
+	defer state.Wipe()
 	ikm := secret.derive("phala/input-key/v1")
 	defer clear(ikm)
 	input, err := hpke.MLKEM768X25519().DeriveKeyPair(ikm)
 	if err != nil {
 		return nil, fmt.Errorf("deriving the input key: %w", err)
 	}
-	mac := hmac.New(sha256.New, secret.b[:])
-	mac.Write([]byte("check"))
 	return &Cluster{
 		Input:      input,
-		State:      secret.Derive("phala/state-key/v1"),
+		State:      StateKey(state),
 		Randomness: secret.Derive("phala/randomness-key/v1"),
-		Check:      mac.Sum(nil),
+		Check:      append(secret.check(), state.check()...),
 	}, nil
+}
+
+// StateKey is the state key of a state secret.
+func StateKey(state *Secret) *Secret { return state.Derive("phala/state-key/v1") }
+
+// IsState says whether a state secret is the one that members have announced with check.
+func IsState(state *Secret, check []byte) bool {
+	return len(check) == CheckSize && hmac.Equal(state.check(), check[CheckSize/2:])
+}
+
+// check is HMAC-SHA256(secret, "check").
+func (s *Secret) check() []byte {
+	mac := hmac.New(sha256.New, s.b[:])
+	mac.Write([]byte("check"))
+	return mac.Sum(nil)
 }
 
 // Format prints nothing of the keys, whatever the verb.

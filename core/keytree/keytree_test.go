@@ -24,38 +24,68 @@ func fixed(t *testing.T) *Secret {
 	return s
 }
 
+// fixedState is the state secret beside it, 202122…3f.
+func fixedState(t *testing.T) *Secret {
+	t.Helper()
+	b := make([]byte, Size)
+	for i := range b {
+		b[i] = byte(Size + i)
+	}
+	s, err := NewSecret(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func sum(b []byte) string {
 	h := sha256.Sum256(b)
 	return hex.EncodeToString(h[:])
 }
 
 func TestLabelVector(t *testing.T) {
-	const want = "7068616c612f636c75737465722d7365637265742f7631" + // phala/cluster-secret/v1
-		"00000007" + "7068616c612d31" + // phala-1
+	const rest = "00000007" + "7068616c612d31" + // phala-1
 		"0000000000000001" + "0000000000000203" + "0000000000000004"
-	if got := hex.EncodeToString(Label("phala-1", 1, 0x203, 4)); got != want {
-		t.Errorf("label %s, want %s", got, want)
+	for purpose, want := range map[Purpose]string{
+		ClusterSecret: "7068616c612f636c75737465722d7365637265742f7631" + rest, // phala/cluster-secret/v1
+		StateSecret:   "7068616c612f73746174652d7365637265742f7631" + rest,     // phala/state-secret/v1
+	} {
+		if got := hex.EncodeToString(Label(purpose, "phala-1", 1, 0x203, 4)); got != want {
+			t.Errorf("label %s, want %s", got, want)
+		}
 	}
 	seen := map[string]bool{}
-	for _, l := range [][]byte{Label("a", 1, 2, 3), Label("a", 1, 3, 2), Label("a", 2, 1, 3), Label("ab", 1, 2, 3), Label("", 1, 2, 3)} {
-		if seen[string(l)] {
-			t.Errorf("two labels are equal: %x", l)
+	for _, p := range []Purpose{ClusterSecret, StateSecret} {
+		for _, l := range [][]byte{Label(p, "a", 1, 2, 3), Label(p, "a", 1, 3, 2), Label(p, "a", 2, 1, 3), Label(p, "ab", 1, 2, 3), Label(p, "", 1, 2, 3)} {
+			if seen[string(l)] {
+				t.Errorf("two labels are equal: %x", l)
+			}
+			seen[string(l)] = true
 		}
-		seen[string(l)] = true
 	}
 }
 
-// Secret 000102…1f. All but the input key were computed with another implementation (Python's hmac); they are fixed
+func TestIsState(t *testing.T) {
+	c, err := NewCluster(fixed(t), fixedState(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !IsState(fixedState(t), c.Check) || IsState(fixed(t), c.Check) || IsState(fixedState(t), c.Check[CheckSize/2:]) || IsState(fixedState(t), nil) {
+		t.Error("the check tells another state secret's, or not its own")
+	}
+}
+
+// Cluster secret 000102…1f, state secret 202122…3f. All but the input key were computed with another implementation (Python's hmac); they are fixed
 // from here on: a change of one opens nothing that was sealed before.
 func TestDerivationVectors(t *testing.T) {
-	c, err := NewCluster(fixed(t))
+	c, err := NewCluster(fixed(t), fixedState(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, v := range []struct{ name, got, want string }{
-		{"state key", hex.EncodeToString(c.State.b[:]), "c60a059a4274cc48603011abc642b7dde8a4d9e051fb133a992c156bb0a6c7e7"},
+		{"state key", hex.EncodeToString(c.State.b[:]), "83e81be855a8e40dfd7ecd8fd4af73a6cb39d827faa45da50038a5652b424d11"},
 		{"randomness key", hex.EncodeToString(c.Randomness.b[:]), "cfcb7b384731ca13bef682b3e5abb61e07795b96674c4766ab227cfd50545875"},
-		{"check", hex.EncodeToString(c.Check), "4dbc0b662b9043db529d495b843ece6a8e8600a3ca3b7a0b1a8d7405247cf311"},
+		{"check", hex.EncodeToString(c.Check), "4dbc0b662b9043db529d495b843ece6a8e8600a3ca3b7a0b1a8d7405247cf3119dc2ad2fb8b95b2d8486a193772c5f51bbd76bc9cbcc232f32592f4d34e68820"},
 		{"SHA-256 of the public input key", sum(c.Input.PublicKey().Bytes()), "a62518a86ff6d4e2c32c20ec107c13ef85d5e60afc697e9d8eaf10cfbc8413b6"},
 		{"key with context", hex.EncodeToString(fixed(t).Key("phala/test/v1", []byte{1, 2}, []byte{3})), "b92454380ee4a1800a09fbd99244f3fe85d015f98e437f0953ba271014be40b9"},
 	} {
@@ -67,12 +97,13 @@ func TestDerivationVectors(t *testing.T) {
 
 func TestClusterWipesItsSecretAndItself(t *testing.T) {
 	s := fixed(t)
-	c, err := NewCluster(s)
+	state := fixedState(t)
+	c, err := NewCluster(s, state)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.b != [Size]byte{} {
-		t.Error("the cluster secret outlived the derivation")
+	if s.b != [Size]byte{} || state.b != [Size]byte{} {
+		t.Error("a secret outlived the derivation")
 	}
 	c.Wipe()
 	if c.State.b != [Size]byte{} || c.Randomness.b != [Size]byte{} || c.Input != nil {
@@ -108,7 +139,7 @@ func TestSecretOfAnotherSizeIsRefused(t *testing.T) {
 // A secret prints in no way, by pointer or by value, alone or inside something.
 func TestNothingPrintsASecret(t *testing.T) {
 	s := fixed(t)
-	c, err := NewCluster(fixed(t))
+	c, err := NewCluster(fixed(t), fixedState(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ func newVaults(t *testing.T) *vaults {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := keytree.NewCluster(secret)
+	keys, err := keytree.NewCluster(secret, secret.Derive("state"))
 	if err != nil {
 		t.Fatal(err)
 	}

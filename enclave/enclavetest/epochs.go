@@ -183,14 +183,16 @@ func (g *Issuer) part(r *wire.KeyRequest) *wire.KeyPart {
 	if k == nil {
 		return nil
 	}
-	part := dprf.Eval(0, k, keytree.Label(ChainID, r.Cluster, r.Epoch, r.Roster))
+	v := dprf.Eval(0, k, keytree.Label(keytree.ClusterSecret, ChainID, r.Cluster, r.Epoch, r.Roster),
+		keytree.Label(keytree.StateSecret, ChainID, r.Cluster, r.Epoch, r.Roster)).Value
+	part := &wire.PrfPart{Value: v[:keytree.Size], State: v[keytree.Size:]}
 	to, err := seal.PublicKey(r.OneTimeKey)
 	if err != nil {
 		return nil
 	}
 	p := &wire.KeyPart{Cluster: r.Cluster, Epoch: r.Epoch, Roster: r.Roster, Gatekeeper: g.ref, Worker: r.Worker}
 	at := seal.Context{Domain: seal.DomainKeyPart, ChainID: ChainID, Cluster: r.Cluster, Epoch: r.Epoch, Roster: r.Roster}
-	env, _, err := seal.Seal(to, at, wire.Marshal(p.Gatekeeper), wire.Marshal(&wire.KeyPartBody{Parts: []*wire.PrfPart{{Value: part.Value}}}))
+	env, _, err := seal.Seal(to, at, wire.Marshal(p.Gatekeeper), wire.Marshal(&wire.KeyPartBody{Parts: []*wire.PrfPart{part}}))
 	if err != nil {
 		g.net.T.Fatal(fmt.Errorf("sealing a part: %w", err))
 	}

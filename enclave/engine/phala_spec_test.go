@@ -45,7 +45,7 @@ func TestExtensionVectors(t *testing.T) {
 // TestDerivationVectors are those of the same document from a cluster's secret
 // on.
 func TestDerivationVectors(t *testing.T) {
-	cluster, err := keytree.NewCluster(counting(t))
+	cluster, err := keytree.NewCluster(counting(t), counting(t).Derive("state"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -115,10 +115,10 @@ func (x *Executor) part(ctx context.Context, p *wire.KeyPart) error {
 	}
 	parts := make([]dprf.Part, len(body.Parts))
 	for i, b := range body.Parts {
-		parts[i] = dprf.Part{Set: dprf.Set(b.Set), Value: b.Value}
+		parts[i] = dprf.Part{Set: dprf.Set(b.Set), Value: append(b.Value, b.State...)}
 	}
 	c.request.parts[from] = parts
-	secret, suspects, err := dprf.Combine(len(set.Members), int(set.Threshold), c.request.parts)
+	secrets, suspects, err := dprf.CombineAll(len(set.Members), int(set.Threshold), 2, c.request.parts)
 	if err != nil {
 		for _, s := range suspects {
 			delete(c.request.parts, s)
@@ -128,7 +128,7 @@ func (x *Executor) part(ctx context.Context, p *wire.KeyPart) error {
 		}
 		return fmt.Errorf("combining key parts: %w", err)
 	}
-	keys, err := keytree.NewCluster(secret)
+	keys, err := keytree.NewCluster(secrets[0], secrets[1])
 	if err != nil {
 		return err
 	}

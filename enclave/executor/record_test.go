@@ -17,7 +17,7 @@ func clusterKeys(t testing.TB, seed byte) *keytree.Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := keytree.NewCluster(s)
+	k, err := keytree.NewCluster(s, s.Derive("state"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -370,8 +370,10 @@ func TestPartIsForTheOneTimeKey(t *testing.T) {
 		t.Errorf("parts %v: %v", body, err)
 	}
 	for i, p := range body.Parts {
-		if want := dprf.Eval(dprf.Set(i+1), secret(t, byte(i+1)), keytree.Label(chainID, 1, 1, 1)); !bytes.Equal(p.Value, want.Value) {
-			t.Errorf("part %d is not the PRF's", i)
+		for purpose, got := range map[keytree.Purpose][]byte{keytree.ClusterSecret: p.Value, keytree.StateSecret: p.State} {
+			if want := dprf.Eval(dprf.Set(i+1), secret(t, byte(i+1)), keytree.Label(purpose, chainID, 1, 1, 1)); !bytes.Equal(got, want.Value) {
+				t.Errorf("part %d of %s is not the PRF's", i, purpose)
+			}
 		}
 	}
 	at.Cluster = 2

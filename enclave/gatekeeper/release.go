@@ -223,15 +223,18 @@ func (g *Gatekeeper) part(e *epoch, r *wire.KeyRequest) (*wire.KeyPart, error) {
 	if err != nil {
 		return nil, err
 	}
-	label := keytree.Label(g.cfg.ChainID, r.Cluster, r.Epoch, r.Roster)
+	secret := keytree.Label(keytree.ClusterSecret, g.cfg.ChainID, r.Cluster, r.Epoch, r.Roster)
+	state := keytree.Label(keytree.StateSecret, g.cfg.ChainID, r.Cluster, r.Epoch, r.Roster)
 	body := &wire.KeyPartBody{}
 	for _, b := range e.sets {
-		body.Parts = append(body.Parts, &wire.PrfPart{Set: uint32(b), Value: dprf.Eval(b, e.keys[b], label).Value})
+		v := dprf.Eval(b, e.keys[b], secret, state).Value
+		body.Parts = append(body.Parts, &wire.PrfPart{Set: uint32(b), Value: v[:keytree.Size], State: v[keytree.Size:]})
 	}
 	plain := wire.Marshal(body)
 	defer clear(plain)
 	for _, p := range body.Parts {
 		clear(p.Value)
+		clear(p.State)
 	}
 	p := &wire.KeyPart{Cluster: r.Cluster, Epoch: r.Epoch, Roster: r.Roster, Gatekeeper: g.cfg.Worker(), Worker: r.Worker}
 	ctx := seal.Context{Domain: seal.DomainKeyPart, ChainID: g.cfg.ChainID, Cluster: r.Cluster, Epoch: r.Epoch, Roster: r.Roster}

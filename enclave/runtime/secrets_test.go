@@ -103,16 +103,24 @@ func (d *dump) has(needle []byte) bool {
 }
 
 // parts is what one who holds these keys can compute for a label.
-func (d *dump) parts(t *testing.T, label []byte) (out []dprf.Part) {
+func (d *dump) parts(t *testing.T, labels ...[]byte) (out []dprf.Part) {
 	t.Helper()
 	for b, k := range d.secrets {
 		s, err := keytree.NewSecret(k)
 		if err != nil {
 			t.Fatal(err)
 		}
-		out = append(out, dprf.Eval(b, s, label))
+		out = append(out, dprf.Eval(b, s, labels...))
 	}
 	return out
+}
+
+// labels are those of both secrets of a cluster's first roster.
+func labels(cluster, epoch uint64) [][]byte {
+	return [][]byte{
+		keytree.Label(keytree.ClusterSecret, enclavetest.ChainID, cluster, epoch, 1),
+		keytree.Label(keytree.StateSecret, enclavetest.ChainID, cluster, epoch, 1),
+	}
 }
 
 // P6: whoever has broken t-1 gatekeepers, has everything in their memory and all that ever went over the chain, derives no cluster's
@@ -148,15 +156,14 @@ func TestP06_AnAttackerWithOneTooFew(t *testing.T) {
 	truth := func(cluster uint64) *keytree.Cluster {
 		t.Helper()
 		parts := map[int][]dprf.Part{}
-		label := keytree.Label(enclavetest.ChainID, cluster, epoch, 1)
 		for i := range threshold {
-			parts[i] = dumps[i].parts(t, label)
+			parts[i] = dumps[i].parts(t, labels(cluster, epoch)...)
 		}
-		secret, _, err := dprf.Combine(gatekeepers, threshold, parts)
+		secrets, _, err := dprf.CombineAll(gatekeepers, threshold, 2, parts)
 		if err != nil {
 			t.Fatalf("t gatekeepers: %v", err)
 		}
-		k, err := keytree.NewCluster(secret)
+		k, err := keytree.NewCluster(secrets[0], secrets[1])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -175,9 +182,10 @@ func TestP06_AnAttackerWithOneTooFew(t *testing.T) {
 				}
 			}
 			for cluster, k := range keys {
-				label := keytree.Label(enclavetest.ChainID, cluster, epoch, 1)
-				if s, _, err := dprf.Combine(gatekeepers, threshold, map[int][]dprf.Part{i: d.parts(t, label)}); err == nil || s != nil {
-					t.Errorf("it derives the secret of cluster %d", cluster)
+				for _, label := range labels(cluster, epoch) {
+					if s, _, err := dprf.Combine(gatekeepers, threshold, map[int][]dprf.Part{i: d.parts(t, label)}); err == nil || s != nil {
+						t.Errorf("it derives a secret of cluster %d", cluster)
+					}
 				}
 				for name, s := range map[string]*keytree.Secret{"state": k.State, "randomness": k.Randomness} {
 					if d.has(raw(s)) {

@@ -26,7 +26,7 @@ func (w *world) signRequest(b *boot, r *wire.KeyRequest) {
 }
 
 func (w *world) announcement(b *boot, cluster uint64, key byte) *gatekeepertypes.MsgAnnounceEpoch {
-	a := &wire.Announcement{Cluster: cluster, Epoch: 1, Roster: 1, Worker: b.ref, InputKey: bytes.Repeat([]byte{key}, 1216), Check: make([]byte, 32)}
+	a := &wire.Announcement{Cluster: cluster, Epoch: 1, Roster: 1, Worker: b.ref, InputKey: bytes.Repeat([]byte{key}, 1216), Check: make([]byte, 64)}
 	w.signAnnouncement(b, a)
 	return &gatekeepertypes.MsgAnnounceEpoch{Sender: w.Accounts[3].String(), Announcement: a}
 }

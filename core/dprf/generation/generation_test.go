@@ -38,7 +38,7 @@ func TestAllFinishAndAgree(t *testing.T) {
 			if len(all) != len(sets) || len(keys) != n {
 				t.Fatalf("%d keys of %d, %d members", len(all), len(sets), len(keys))
 			}
-			label := keytree.Label(chainID, 1, 1, 1)
+			label := keytree.Label(keytree.ClusterSecret, chainID, 1, 1, 1)
 			parts := map[int][]dprf.Part{}
 			for i := range k {
 				for b, key := range keys[n-1-i] {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"flag"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/phala-go/phala/core/dprf"
@@ -32,16 +33,21 @@ func (h *hexed) UnmarshalText(b []byte) (err error) {
 // vectors is one generation of 2 of 3 on chain phala-test, epoch 1, attempt 1, recorded: what is sealed differs each time.
 type vectors struct {
 	Members []vectorMember `json:"members"`
-	Keys    []vectorKey    `json:"keys"`   // k_B by ascending B
-	Label   hexed          `json:"label"`  // of cluster 1, epoch 1, roster 1
-	Secret  hexed          `json:"secret"` // XOR of the parts
+	Keys    []vectorKey    `json:"keys"` // k_B by ascending B
+
+	Label       hexed `json:"label"`        // of the cluster secret of cluster 1, epoch 1, roster 1
+	StateLabel  hexed `json:"state_label"`  // of its state secret
+	Secret      hexed `json:"secret"`       // XOR of the parts
+	StateSecret hexed `json:"state_secret"` // XOR of the parts under the state label
+	Check       hexed `json:"check"`        // what members announce of both
 
 	FalseComplaint  hexed `json:"false_complaint"`  // wire.Complaint of member 0 about 1: judged a false complaint of 0
 	BadContribution hexed `json:"bad_contribution"` // of member 1, signed, the first ciphertext wrong
 	TrueComplaint   hexed `json:"true_complaint"`   // of member 0 about it: judged a bad contribution of 1
 
 	NewSet hexed       `json:"new_set"` // wire.GatekeeperSet of epoch 2, 2 of 3
-	Shares []vectorKey `json:"shares"`  // of the part of the first B, by B'
+	Shares []vectorKey `json:"shares"`  // of the part of the first B under the state label, by B'
+	Parts  []vectorKey `json:"parts"`   // new parts under the state label, by B'
 }
 
 type vectorMember struct {
@@ -56,7 +62,8 @@ type vectorMember struct {
 type vectorKey struct {
 	Set   uint32 `json:"set"`
 	Value hexed  `json:"value"`
-	Part  hexed  `json:"part,omitempty"` // of a key, under the label
+	Part  hexed  `json:"part,omitempty"`  // of a key, under the label
+	State hexed  `json:"state,omitempty"` // of a key, under the state label
 }
 
 const vectorsFile = "testdata/vectors.json"
@@ -70,7 +77,7 @@ func complaint(who, against uint32, seed []byte) *wire.Complaint {
 func record(t *testing.T) *vectors {
 	x := newNetwork(t, 3, 2, "vectors")
 	x.run()
-	v := &vectors{Label: keytree.Label(chainID, 1, 1, 1)}
+	v := &vectors{Label: keytree.Label(keytree.ClusterSecret, chainID, 1, 1, 1), StateLabel: keytree.Label(keytree.StateSecret, chainID, 1, 1, 1)}
 	sets, _ := dprf.Sets(3, 2)
 	sums := map[dprf.Set][]byte{}
 	for i := range 3 {
@@ -95,13 +102,15 @@ func record(t *testing.T) *vectors {
 		}
 		v.Members = append(v.Members, m)
 	}
-	v.Secret = make([]byte, 32)
+	v.Secret, v.StateSecret = make([]byte, 32), make([]byte, 32)
 	for _, b := range sets {
 		s, _ := keytree.NewSecret(sums[b])
-		p := dprf.Eval(b, s, v.Label)
-		v.Keys = append(v.Keys, vectorKey{uint32(b), sums[b], p.Value})
-		xor(v.Secret, p.Value)
+		p := dprf.Eval(b, s, v.Label, v.StateLabel)
+		v.Keys = append(v.Keys, vectorKey{uint32(b), sums[b], p.Value[:32], p.Value[32:]})
+		xor(v.Secret, p.Value[:32])
+		xor(v.StateSecret, p.Value[32:])
 	}
+	v.Check = check(t, v)
 	v.FalseComplaint = wire.Marshal(complaint(0, 1, x.seeds[0][1]))
 	bad := clone(t, x.view.Contributions[1]).(*wire.Contribution)
 	bad.Shares[0].Ciphertext[0] ^= 1
@@ -117,14 +126,46 @@ func record(t *testing.T) *vectors {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shares, err := to.Split(dprf.Part{Set: sets[0], Value: v.Keys[0].Part})
+	v.Shares, v.Parts = split(t, to, v.Keys)
+	return v
+}
+
+// check is what members of the recorded cluster announce.
+func check(t *testing.T, v *vectors) []byte {
+	t.Helper()
+	secret, err := keytree.NewSecret(v.Secret)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range shares {
-		v.Shares = append(v.Shares, vectorKey{Set: uint32(s.Set), Value: s.Value})
+	state, err := keytree.NewSecret(v.StateSecret)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return v
+	k, err := keytree.NewCluster(secret, state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k.Check
+}
+
+// split gives the shares of the first key's part under the state label, and what those of all keys come to.
+func split(t *testing.T, to redistribution.Target, keys []vectorKey) (first, parts []vectorKey) {
+	t.Helper()
+	for i, k := range keys {
+		shares, err := to.Split(dprf.Part{Set: dprf.Set(k.Set), Value: k.State})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j, s := range shares {
+			if i == 0 {
+				first = append(first, vectorKey{Set: uint32(s.Set), Value: s.Value})
+				parts = append(parts, vectorKey{Set: uint32(s.Set), Value: bytes.Clone(s.Value)})
+				continue
+			}
+			xor(parts[j].Value, s.Value)
+		}
+	}
+	return first, parts
 }
 
 func xor(acc, b []byte) {
@@ -193,33 +234,48 @@ func TestVectors(t *testing.T) {
 	}
 	Next(x.view.Generation, 102, 2)
 	all := agree(t, 3, 2, x.keys())
-	sum := make([]byte, 32)
+	sum, state := make([]byte, 32), make([]byte, 32)
 	for _, k := range v.Keys {
 		s, err := keytree.NewSecret(k.Value)
 		if err != nil || shown(s) != all[dprf.Set(k.Set)] {
 			t.Errorf("the key of set %b is another: %v", k.Set, err)
 			continue
 		}
-		if p := dprf.Eval(dprf.Set(k.Set), s, v.Label); !bytes.Equal(p.Value, k.Part) {
-			t.Errorf("the part of set %b is another", k.Set)
+		if p := dprf.Eval(dprf.Set(k.Set), s, v.Label, v.StateLabel); !bytes.Equal(p.Value[:32], k.Part) || !bytes.Equal(p.Value[32:], k.State) {
+			t.Errorf("the parts of set %b are others", k.Set)
 		}
 		xor(sum, k.Part)
+		xor(state, k.State)
 	}
-	if !bytes.Equal(sum, v.Secret) || !bytes.Equal(v.Label, keytree.Label(chainID, 1, 1, 1)) {
-		t.Error("the secret or its label is another")
+	if !bytes.Equal(sum, v.Secret) || !bytes.Equal(v.Label, keytree.Label(keytree.ClusterSecret, chainID, 1, 1, 1)) {
+		t.Error("the cluster secret or its label is another")
+	}
+	if !bytes.Equal(state, v.StateSecret) || !bytes.Equal(v.StateLabel, keytree.Label(keytree.StateSecret, chainID, 1, 1, 1)) {
+		t.Error("the state secret or its label is another")
+	}
+	if !bytes.Equal(check(t, &v), v.Check) {
+		t.Error("the announced check is another")
 	}
 	to, err := redistribution.To(decode(t, v.NewSet, new(wire.GatekeeperSet)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	shares, err := to.Split(dprf.Part{Set: dprf.Set(v.Keys[0].Set), Value: v.Keys[0].Part})
-	if err != nil || len(shares) != len(v.Shares) {
-		t.Fatalf("%d shares: %v", len(shares), err)
+	shares, parts := split(t, to, v.Keys)
+	same(t, "shares", shares, v.Shares)
+	same(t, "new parts", parts, v.Parts)
+	moved := make([]byte, 32)
+	for _, p := range v.Parts {
+		xor(moved, p.Value)
 	}
-	for i, s := range shares {
-		if uint32(s.Set) != v.Shares[i].Set || !bytes.Equal(s.Value, v.Shares[i].Value) {
-			t.Errorf("the share for %b is another", s.Set)
-		}
+	if !bytes.Equal(moved, v.StateSecret) {
+		t.Error("the new parts come to another state secret")
+	}
+}
+
+func same(t *testing.T, what string, got, want []vectorKey) {
+	t.Helper()
+	if !slices.EqualFunc(got, want, func(a, b vectorKey) bool { return a.Set == b.Set && bytes.Equal(a.Value, b.Value) }) {
+		t.Errorf("%s: %v, want %v", what, got, want)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // Sizes in bytes.
 const (
 	publicKeySize = 1216 // X-Wing
-	checkSize     = 32
+	checkSize     = 64
 )
 
 // Asker is a worker that speaks for its cluster, with what the chain knows of both; nil where it knows nothing.

@@ -22,6 +22,7 @@ import (
 	"github.com/phala-go/phala/offchain/channel"
 	"github.com/phala-go/phala/offchain/enclave"
 	"github.com/phala-go/phala/offchain/gateway"
+	"github.com/phala-go/phala/offchain/metrics"
 	"github.com/phala-go/phala/offchain/objects"
 	"github.com/phala-go/phala/offchain/relay"
 )
@@ -37,6 +38,7 @@ type Config struct {
 	Slot     uint32        // tells apart the operator's workers
 	// Channels is where clients reach the enclave's attested channels, and ChannelSocket pruntime's end of them. Both or none.
 	Channels, ChannelSocket string
+	Metrics                 string // host:port at which Prometheus finds the metrics; empty: there are none
 	Version                 string
 	Log                     *slog.Logger // default: nothing is logged
 }
@@ -46,6 +48,8 @@ type Offchain struct {
 	cfg      Config
 	listener net.Listener
 	channels net.Listener // nil: none
+	figures  net.Listener // of the metrics; nil: none
+	metrics  *metrics.Set // nil: none
 	server   *http.Server
 	relay    *relay.Relay
 }
@@ -88,19 +92,30 @@ func New(cfg Config) (*Offchain, error) {
 	if cfg.Endpoint == "" {
 		cfg.Endpoint = "http://" + l.Addr().String()
 	}
+	var set *metrics.Set
+	if cfg.Metrics != "" {
+		set = metrics.New()
+	}
 	r, err := relay.New(relay.Config{
 		Chain: chain, Sender: account, Socket: cfg.Socket, Link: link, Worker: worker, Endpoint: cfg.Endpoint, Records: store,
 		Watcher: gate, Pin: pin(cfg.Home).check, HTTP: peerClient(), Log: cfg.Log,
+		Metrics: set,
 	})
-	var channels net.Listener
+	var channels, figures net.Listener
 	if err == nil && cfg.Channels != "" {
 		channels, err = listen(cfg.Channels, "--channel-listen")
 	}
+	if err == nil && set != nil {
+		figures, err = listen(cfg.Metrics, "--metrics")
+	}
 	if err != nil {
 		l.Close()
+		if channels != nil {
+			channels.Close()
+		}
 		return nil, err
 	}
-	return &Offchain{cfg: cfg, listener: l, channels: channels, relay: r, server: &http.Server{
+	return &Offchain{cfg: cfg, listener: l, channels: channels, figures: figures, metrics: set, relay: r, server: &http.Server{
 		Handler:           gatewayrpc.Handler(gate, gate),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
@@ -142,6 +157,10 @@ func (o *Offchain) Run(ctx context.Context) error {
 		g.Go(func() error {
 			return channel.New(channel.Config{Socket: o.cfg.ChannelSocket, Log: o.cfg.Log}).Serve(ctx, o.channels)
 		})
+	}
+	if o.figures != nil {
+		o.cfg.Log.Info("showing metrics", "url", "http://"+o.MetricsAddr()+"/metrics")
+		g.Go(func() error { return o.showMetrics(ctx) })
 	}
 	g.Go(func() error {
 		if err := o.server.Serve(o.listener); !errors.Is(err, http.ErrServerClosed) {

@@ -44,10 +44,16 @@ type chain struct {
 	clusters []*wire.Cluster
 	requests []*wire.KeyRequest
 	batch    *wire.CommittedBatch
-	code     []byte
-	asked    int // for code
-	sendErr  []error
-	sent     chan proto.Message
+	head     *wire.Head
+	inbox    *wire.Inbox
+
+	set, previous *wire.GatekeeperSet
+	generation    *wire.Generation
+
+	code    []byte
+	asked   int // for code
+	sendErr []error
+	sent    chan proto.Message
 }
 
 func newChain(height uint64) *chain {
@@ -122,12 +128,16 @@ func (c *chain) Query(_ context.Context, method string, req, resp proto.Message)
 			}
 		}
 	case *cluster.QueryClusterResponse:
-		r.Cluster = c.clusters[0]
+		r.Cluster, r.Head, r.Inbox = c.clusters[0], c.head, c.inbox
 	case *cluster.QueryBatchResponse:
 		r.Batch = c.batch
 	case *cluster.QueryCodeBytesResponse:
 		c.asked++
 		r.Packed = c.code
+	case *gatekeeper.QuerySetResponse:
+		r.Set, r.Previous = c.set, c.previous
+	case *gatekeeper.QueryGenerationResponse:
+		r.Generation = c.generation
 	case *gatekeeper.QueryKeyRequestsResponse:
 		r.Requests = c.requests
 	default:
@@ -355,4 +365,14 @@ func (b *bench) run(t *testing.T) {
 
 func executor(key byte) *wire.Identity {
 	return &wire.Identity{ChainId: chainID, Role: wire.ROLE_EXECUTOR, IdentityKey: []byte{key}}
+}
+
+// say gives out what answers nothing.
+func (e *tee) say(o *wire.Out) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	b := wire.Marshal(o)
+	if _, err := e.conn.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(b))), b...)); err != nil {
+		e.t.Errorf("saying %T: %v", o.Body, err)
+	}
 }

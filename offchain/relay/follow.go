@@ -9,6 +9,7 @@ import (
 	"github.com/phala-go/phala/core/light"
 	"github.com/phala-go/phala/core/wire"
 	"github.com/phala-go/phala/offchain/enclave"
+	"github.com/phala-go/phala/offchain/metrics"
 )
 
 const (
@@ -22,6 +23,7 @@ func (s *session) follow() error {
 	next := s.identity.VerifiedHeight + 1
 	mayJump := true
 	for newest := range s.cfg.Chain.NewHeights(s.ctx) {
+		s.cfg.Metrics.Put(metrics.NodeHeight, float64(newest))
 		if newest > windowSize+next && mayJump {
 			s.log.Info("jumping to recent headers", "from", next, "to", newest-windowSize)
 			next = newest - windowSize
@@ -58,10 +60,10 @@ func (s *session) resume() (uint64, error) {
 
 // bring fetches the headers first to last and hands them over. A node that fails is asked again.
 func (s *session) bring(first, last uint64) (refused bool, err error) {
-	blocks := make([][]byte, last-first+1)
+	blocks, newest := make([][]byte, last-first+1), time.Time{}
 	for try := 0; ; try++ {
-		err := s.fetch(first, blocks)
-		if err == nil {
+		var err error
+		if newest, err = s.fetch(first, blocks); err == nil {
 			break
 		}
 		if s.ctx.Err() != nil {
@@ -75,13 +77,20 @@ func (s *session) bring(first, last uint64) (refused bool, err error) {
 	_, err = s.call(&wire.In{Body: &wire.In_LightBlocks{LightBlocks: &wire.LightBlocks{Blocks: blocks}}})
 	var f *enclave.Failure
 	if errors.As(err, &f) {
+		s.cfg.Metrics.Add(metrics.HeadersRefused, 1)
+		s.countFailure(&wire.Failure{Code: f.Code})
 		s.log.Warn("the enclave refused headers", "first", first, "last", last, "code", f.Code, "reason", f.Message)
 		return true, nil
+	}
+	if err == nil {
+		s.cfg.Metrics.Put(metrics.VerifiedHeight, float64(last))
+		s.cfg.Metrics.Put(metrics.VerifiedTime, float64(newest.UnixMilli())/1000)
 	}
 	return false, err
 }
 
-func (s *session) fetch(first uint64, blocks [][]byte) error {
+// fetch gives the time in the last header too.
+func (s *session) fetch(first uint64, blocks [][]byte) (newest time.Time, err error) {
 	g, ctx := errgroup.WithContext(s.ctx)
 	g.SetLimit(fetchers)
 	for i := range blocks {
@@ -90,9 +99,13 @@ func (s *session) fetch(first uint64, blocks [][]byte) error {
 			if err != nil {
 				return err
 			}
+			if i == len(blocks)-1 {
+				newest = lb.Time
+			}
 			blocks[i], err = light.Encode(lb)
 			return err
 		})
 	}
-	return g.Wait()
+	err = g.Wait()
+	return newest, err
 }

@@ -14,11 +14,13 @@ import (
 	"github.com/phala-go/phala/client/node"
 	"github.com/phala-go/phala/core/settle"
 	"github.com/phala-go/phala/core/wire"
+	"github.com/phala-go/phala/offchain/metrics"
 	"github.com/phala-go/phala/offchain/objects"
 )
 
 // handle takes what the enclave says by itself. It runs in the connection's reader, so that whatever takes time is a task.
 func (s *session) handle(out *wire.Out) {
+	s.count(out)
 	switch b := out.Body.(type) {
 	case *wire.Out_NeedValues:
 		s.goTask(func() { s.values(b.NeedValues) })
@@ -50,6 +52,8 @@ func (s *session) handle(out *wire.Out) {
 		s.cfg.Watcher.Ready(b.ResultReady)
 	case *wire.Out_Verified:
 		s.log.Debug("the enclave has verified a header", "height", b.Verified.Height)
+	case *wire.Out_Fork:
+		s.log.Error("the enclave has proof that the chain's validators signed two headers of one height, and serves nothing any more: find out which chain is the true one before anything else", "height", b.Fork.Height, "first", fmt.Sprintf("%x", b.Fork.Hash))
 	case *wire.Out_Failure:
 		s.log.Warn("the enclave refused something", "code", b.Failure.Code, "reason", b.Failure.Message, "next", b.Failure.Next)
 	default:
@@ -178,7 +182,9 @@ func (s *session) deliver(m *wire.PeerMessage) {
 		s.post(&wire.In{Body: &wire.In_Peer{Peer: m}})
 		return
 	}
-	if err := s.peers.deliver(s.ctx, m); err != nil && s.ctx.Err() == nil {
+	err := s.peers.deliver(s.ctx, m)
+	s.cfg.Metrics.Add(metrics.PeerMessages, 1, result(err))
+	if err != nil && s.ctx.Err() == nil {
 		s.log.Warn("a message does not reach its worker", "to", m.To.Name(), "kind", fmt.Sprintf("%T", m.Body), "error", err)
 	}
 }
@@ -217,9 +223,11 @@ func (s *session) send(what string, m proto.Message) string {
 		var refused *node.TxError
 		switch {
 		case err == nil:
+			s.counted(what, "sent")
 			s.log.Debug("sent", "what", what, "tx", hash)
 			return hash
 		case errors.As(err, &refused):
+			s.counted(what, "refused")
 			s.log.Warn("the chain does not take a transaction", "what", what, "error", err)
 			return ""
 		case s.ctx.Err() != nil:
@@ -236,6 +244,9 @@ func (s *session) outcome(what, hash string) {
 	defer cancel()
 	res, err := s.cfg.Chain.WaitTx(ctx, hash)
 	var refused *node.TxError
+	if err != nil {
+		s.counted(what, "failed")
+	}
 	switch {
 	case err == nil:
 		s.log.Debug("done", "what", what, "height", res.Height, "gas", res.GasUsed)

@@ -12,6 +12,7 @@ import (
 	"github.com/phala-go/phala/client/node"
 	"github.com/phala-go/phala/core/attest/claims"
 	"github.com/phala-go/phala/core/wire"
+	"github.com/phala-go/phala/offchain/metrics"
 )
 
 // checkEvery is how many blocks pass at most between two looks at the worker's record.
@@ -30,6 +31,7 @@ func (s *session) register() error {
 		if err == nil && s.mustRegister(w, tip) {
 			err = s.registerOnce()
 			registered = registered || err == nil
+			s.cfg.Metrics.Add(metrics.Registrations, 1, result(err))
 		} else if err == nil && !registered {
 			// The record is of this boot: the enclave was told its name by whoever made it, and is told again.
 			_, err = s.evidence()

@@ -20,6 +20,7 @@ import (
 	"github.com/phala-go/phala/client/node"
 	"github.com/phala-go/phala/core/wire"
 	"github.com/phala-go/phala/offchain/enclave"
+	"github.com/phala-go/phala/offchain/metrics"
 	"github.com/phala-go/phala/offchain/objects"
 )
 
@@ -47,7 +48,7 @@ type Watcher interface {
 	Ready(*wire.ResultReady)
 }
 
-// Config of a Relay; every field but HTTP and Log is required.
+// Config of a Relay; every field but HTTP, Log and Metrics is required.
 type Config struct {
 	Chain    Chain
 	Sender   Sender
@@ -61,6 +62,8 @@ type Config struct {
 	Pin  func(chainID string, genesisHash []byte) error
 	HTTP *http.Client
 	Log  *slog.Logger
+	// Metrics is told how the worker does; nil: nobody watches.
+	Metrics *metrics.Set
 }
 
 // Relay serves one enclave.
@@ -169,9 +172,13 @@ func (r *Relay) session(ctx context.Context, conn *enclave.Conn, chainID string)
 		r.cfg.Link.Set(conn)
 		g.Go(s.register)
 		g.Go(s.watch)
+		if r.cfg.Metrics != nil {
+			g.Go(s.observe)
+		}
 		return s.follow()
 	})
 	err := g.Wait()
+	s.up(0)
 	r.cfg.Link.Set(nil)
 	r.cfg.Watcher.Serving(nil)
 	return err
@@ -203,6 +210,7 @@ func (s *session) greet(chainID string) error {
 	}
 	s.identity = id
 	s.cfg.Watcher.Identity(id)
+	s.up(1)
 	s.log.Info("connected to the enclave", "role", id.Role.String(), "tee", id.Kind.String(), "measurement", fmt.Sprintf("%x", id.Measurement), "verified", id.VerifiedHeight)
 	return nil
 }

@@ -24,8 +24,12 @@ func MaySeal(c *wire.Cluster, epoch, roster uint64) bool {
 	if c == nil || epoch == 0 || roster != c.Roster {
 		return false
 	}
-	return epoch == c.Epoch || epoch == c.PreviousEpoch && roster == c.PreviousRoster
+	return epoch == c.Epoch || epoch == c.PreviousEpoch && roster == c.PreviousRoster && adjacent(c)
 }
+
+// adjacent says whether the label before is of the same epoch or the one before. A cluster that has lagged further behind its
+// gatekeepers takes leave of older input keys as it moves: nobody gives them any more.
+func adjacent(c *wire.Cluster) bool { return c.PreviousEpoch+1 >= c.Epoch }
 
 // Opens says whether a batch made under c opens an item that was sealed to (epoch, roster). What does not open is void: the batch
 // consumes it and returns its funds. What was sealed before the members changed opens under the roster that follows: the removed
@@ -34,7 +38,7 @@ func Opens(c *wire.Cluster, epoch, roster uint64) bool {
 	if c == nil || epoch == 0 {
 		return false
 	}
-	return epoch == c.Epoch && roster == c.Roster || epoch == c.PreviousEpoch && roster == c.PreviousRoster
+	return epoch == c.Epoch && roster == c.Roster || epoch == c.PreviousEpoch && roster == c.PreviousRoster && adjacent(c)
 }
 
 // EpochAt is the epoch that a batch must name which executes at chainHeight: the one that the header of that height proves. ok is

@@ -22,6 +22,9 @@ func TestLabels(t *testing.T) {
 		{"the gatekeepers are ahead", wire.Cluster{Epoch: 4, Roster: 2, PreviousEpoch: 3, PreviousRoster: 2}, 6, map[[2]uint64]can{
 			{6, 2}: {request: true}, {5, 2}: {}, {4, 2}: {true, true, true}, {3, 2}: {true, true, true}, {6, 1}: {},
 		}},
+		{"it has caught up", wire.Cluster{Epoch: 6, Roster: 2, PreviousEpoch: 4, PreviousRoster: 2}, 6, map[[2]uint64]can{
+			{6, 2}: {true, true, true}, {4, 2}: {request: true}, {5, 2}: {},
+		}},
 		{"other members", wire.Cluster{Epoch: 4, Roster: 3, PreviousEpoch: 4, PreviousRoster: 2}, 4, map[[2]uint64]can{
 			{4, 3}: {true, true, true}, {4, 2}: {request: true, open: true}, {3, 2}: {}, {4, 1}: {},
 		}},

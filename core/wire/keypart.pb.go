@@ -32,6 +32,7 @@ type KeyPart struct {
 	Enc        []byte     `protobuf:"bytes,6,opt,name=enc,proto3" json:"enc,omitempty"`
 	Ciphertext []byte     `protobuf:"bytes,7,opt,name=ciphertext,proto3" json:"ciphertext,omitempty"`
 	Signature  []byte     `protobuf:"bytes,8,opt,name=signature,proto3" json:"signature,omitempty"`
+	Family     uint64     `protobuf:"varint,9,opt,name=family,proto3" json:"family,omitempty"`
 }
 
 func (m *KeyPart) Reset()         { *m = KeyPart{} }
@@ -123,6 +124,215 @@ func (m *KeyPart) GetSignature() []byte {
 	return nil
 }
 
+func (m *KeyPart) GetFamily() uint64 {
+	if m != nil {
+		return m.Family
+	}
+	return 0
+}
+
+// KeptRequest asks a gatekeeper of the epoch before for its shares of what it keeps for a cluster that lags.
+type KeptRequest struct {
+	Cluster    uint64     `protobuf:"varint,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Epoch      uint64     `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Roster     uint64     `protobuf:"varint,3,opt,name=roster,proto3" json:"roster,omitempty"`
+	To         uint64     `protobuf:"varint,4,opt,name=to,proto3" json:"to,omitempty"`
+	Gatekeeper *WorkerRef `protobuf:"bytes,5,opt,name=gatekeeper,proto3" json:"gatekeeper,omitempty"`
+	OneTimeKey []byte     `protobuf:"bytes,6,opt,name=one_time_key,json=oneTimeKey,proto3" json:"one_time_key,omitempty"`
+	Signature  []byte     `protobuf:"bytes,7,opt,name=signature,proto3" json:"signature,omitempty"`
+}
+
+func (m *KeptRequest) Reset()         { *m = KeptRequest{} }
+func (m *KeptRequest) String() string { return proto.CompactTextString(m) }
+func (*KeptRequest) ProtoMessage()    {}
+func (*KeptRequest) Descriptor() ([]byte, []int) {
+	return fileDescriptor_6d210f75e28c304d, []int{1}
+}
+func (m *KeptRequest) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *KeptRequest) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_KeptRequest.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *KeptRequest) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_KeptRequest.Merge(m, src)
+}
+func (m *KeptRequest) XXX_Size() int {
+	return m.Size()
+}
+func (m *KeptRequest) XXX_DiscardUnknown() {
+	xxx_messageInfo_KeptRequest.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_KeptRequest proto.InternalMessageInfo
+
+func (m *KeptRequest) GetCluster() uint64 {
+	if m != nil {
+		return m.Cluster
+	}
+	return 0
+}
+
+func (m *KeptRequest) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *KeptRequest) GetRoster() uint64 {
+	if m != nil {
+		return m.Roster
+	}
+	return 0
+}
+
+func (m *KeptRequest) GetTo() uint64 {
+	if m != nil {
+		return m.To
+	}
+	return 0
+}
+
+func (m *KeptRequest) GetGatekeeper() *WorkerRef {
+	if m != nil {
+		return m.Gatekeeper
+	}
+	return nil
+}
+
+func (m *KeptRequest) GetOneTimeKey() []byte {
+	if m != nil {
+		return m.OneTimeKey
+	}
+	return nil
+}
+
+func (m *KeptRequest) GetSignature() []byte {
+	if m != nil {
+		return m.Signature
+	}
+	return nil
+}
+
+// KeptShares answers it.
+type KeptShares struct {
+	Cluster    uint64     `protobuf:"varint,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Epoch      uint64     `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Roster     uint64     `protobuf:"varint,3,opt,name=roster,proto3" json:"roster,omitempty"`
+	To         uint64     `protobuf:"varint,4,opt,name=to,proto3" json:"to,omitempty"`
+	Gatekeeper *WorkerRef `protobuf:"bytes,5,opt,name=gatekeeper,proto3" json:"gatekeeper,omitempty"`
+	Asker      *WorkerRef `protobuf:"bytes,6,opt,name=asker,proto3" json:"asker,omitempty"`
+	Enc        []byte     `protobuf:"bytes,7,opt,name=enc,proto3" json:"enc,omitempty"`
+	Ciphertext []byte     `protobuf:"bytes,8,opt,name=ciphertext,proto3" json:"ciphertext,omitempty"`
+	Signature  []byte     `protobuf:"bytes,9,opt,name=signature,proto3" json:"signature,omitempty"`
+}
+
+func (m *KeptShares) Reset()         { *m = KeptShares{} }
+func (m *KeptShares) String() string { return proto.CompactTextString(m) }
+func (*KeptShares) ProtoMessage()    {}
+func (*KeptShares) Descriptor() ([]byte, []int) {
+	return fileDescriptor_6d210f75e28c304d, []int{2}
+}
+func (m *KeptShares) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *KeptShares) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_KeptShares.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *KeptShares) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_KeptShares.Merge(m, src)
+}
+func (m *KeptShares) XXX_Size() int {
+	return m.Size()
+}
+func (m *KeptShares) XXX_DiscardUnknown() {
+	xxx_messageInfo_KeptShares.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_KeptShares proto.InternalMessageInfo
+
+func (m *KeptShares) GetCluster() uint64 {
+	if m != nil {
+		return m.Cluster
+	}
+	return 0
+}
+
+func (m *KeptShares) GetEpoch() uint64 {
+	if m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+func (m *KeptShares) GetRoster() uint64 {
+	if m != nil {
+		return m.Roster
+	}
+	return 0
+}
+
+func (m *KeptShares) GetTo() uint64 {
+	if m != nil {
+		return m.To
+	}
+	return 0
+}
+
+func (m *KeptShares) GetGatekeeper() *WorkerRef {
+	if m != nil {
+		return m.Gatekeeper
+	}
+	return nil
+}
+
+func (m *KeptShares) GetAsker() *WorkerRef {
+	if m != nil {
+		return m.Asker
+	}
+	return nil
+}
+
+func (m *KeptShares) GetEnc() []byte {
+	if m != nil {
+		return m.Enc
+	}
+	return nil
+}
+
+func (m *KeptShares) GetCiphertext() []byte {
+	if m != nil {
+		return m.Ciphertext
+	}
+	return nil
+}
+
+func (m *KeptShares) GetSignature() []byte {
+	if m != nil {
+		return m.Signature
+	}
+	return nil
+}
+
 // KeyPartBody is one value for every key k_B that the gatekeeper holds.
 type KeyPartBody struct {
 	Parts []*PrfPart `protobuf:"bytes,1,rep,name=parts,proto3" json:"parts,omitempty"`
@@ -132,7 +342,7 @@ func (m *KeyPartBody) Reset()         { *m = KeyPartBody{} }
 func (m *KeyPartBody) String() string { return proto.CompactTextString(m) }
 func (*KeyPartBody) ProtoMessage()    {}
 func (*KeyPartBody) Descriptor() ([]byte, []int) {
-	return fileDescriptor_6d210f75e28c304d, []int{1}
+	return fileDescriptor_6d210f75e28c304d, []int{3}
 }
 func (m *KeyPartBody) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -178,7 +388,7 @@ func (m *PrfPart) Reset()         { *m = PrfPart{} }
 func (m *PrfPart) String() string { return proto.CompactTextString(m) }
 func (*PrfPart) ProtoMessage()    {}
 func (*PrfPart) Descriptor() ([]byte, []int) {
-	return fileDescriptor_6d210f75e28c304d, []int{2}
+	return fileDescriptor_6d210f75e28c304d, []int{4}
 }
 func (m *PrfPart) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -230,6 +440,8 @@ func (m *PrfPart) GetState() []byte {
 
 func init() {
 	proto.RegisterType((*KeyPart)(nil), "phala.wire.v1.KeyPart")
+	proto.RegisterType((*KeptRequest)(nil), "phala.wire.v1.KeptRequest")
+	proto.RegisterType((*KeptShares)(nil), "phala.wire.v1.KeptShares")
 	proto.RegisterType((*KeyPartBody)(nil), "phala.wire.v1.KeyPartBody")
 	proto.RegisterType((*PrfPart)(nil), "phala.wire.v1.PrfPart")
 }
@@ -237,30 +449,37 @@ func init() {
 func init() { proto.RegisterFile("phala/wire/v1/keypart.proto", fileDescriptor_6d210f75e28c304d) }
 
 var fileDescriptor_6d210f75e28c304d = []byte{
-	// 363 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x84, 0x91, 0xbf, 0x4e, 0xeb, 0x30,
-	0x18, 0xc5, 0xeb, 0xfe, 0x49, 0xee, 0x75, 0x5b, 0xe9, 0xca, 0xba, 0xaa, 0x2c, 0xa8, 0xa2, 0xa8,
-	0x2c, 0x19, 0x20, 0xa1, 0x65, 0x41, 0x42, 0x2c, 0x5d, 0x18, 0x58, 0x2a, 0x2f, 0x48, 0x6c, 0x6e,
-	0xfa, 0x35, 0x89, 0x5a, 0xea, 0xc8, 0x71, 0x5a, 0xf2, 0x10, 0x48, 0x3c, 0x16, 0x63, 0x47, 0x46,
-	0xd4, 0xbe, 0x08, 0xb2, 0x13, 0x44, 0xcb, 0xc2, 0xf6, 0x9d, 0x73, 0x7e, 0x96, 0x8e, 0x8e, 0xf1,
-	0x69, 0x1a, 0xf3, 0x25, 0x0f, 0x36, 0x89, 0x84, 0x60, 0x3d, 0x0c, 0x16, 0x50, 0xa4, 0x5c, 0x2a,
-	0x3f, 0x95, 0x42, 0x09, 0xd2, 0x35, 0xa1, 0xaf, 0x43, 0x7f, 0x3d, 0x3c, 0xe9, 0x1f, 0xb3, 0xc9,
-	0x0c, 0x56, 0x2a, 0x51, 0x45, 0x09, 0x0f, 0x5e, 0xea, 0xd8, 0xbe, 0x87, 0x62, 0xc2, 0xa5, 0x22,
-	0x14, 0xdb, 0xe1, 0x32, 0xcf, 0x14, 0x48, 0x8a, 0x5c, 0xe4, 0x35, 0xd9, 0x97, 0x24, 0xff, 0x71,
-	0x0b, 0x52, 0x11, 0xc6, 0xb4, 0x6e, 0xfc, 0x52, 0x90, 0x1e, 0xb6, 0xa4, 0x30, 0x78, 0xc3, 0xd8,
-	0x95, 0x22, 0xd7, 0x18, 0x47, 0x5c, 0xc1, 0x02, 0x20, 0x05, 0x49, 0x9b, 0x2e, 0xf2, 0xda, 0x23,
-	0xea, 0x1f, 0xb5, 0xf2, 0x1f, 0x84, 0x5c, 0x80, 0x64, 0x30, 0x67, 0x07, 0x2c, 0xb9, 0xc4, 0xd6,
-	0xc6, 0x04, 0xb4, 0xf5, 0xcb, 0xab, 0x8a, 0x23, 0xff, 0x70, 0x03, 0x56, 0x21, 0xb5, 0x5c, 0xe4,
-	0x75, 0x98, 0x3e, 0x89, 0x83, 0x71, 0x98, 0xa4, 0x31, 0x48, 0x05, 0xcf, 0x8a, 0xda, 0x26, 0x38,
-	0x70, 0x48, 0x1f, 0xff, 0xcd, 0x92, 0x68, 0xc5, 0x55, 0x2e, 0x81, 0xfe, 0x31, 0xf1, 0xb7, 0x31,
-	0xb8, 0xc1, 0xed, 0x6a, 0x8e, 0xb1, 0x98, 0x15, 0xe4, 0x1c, 0xb7, 0xf4, 0xb2, 0x19, 0x45, 0x6e,
-	0xc3, 0x6b, 0x8f, 0x7a, 0x3f, 0xfa, 0x4c, 0xe4, 0x5c, 0xa3, 0xac, 0x84, 0x06, 0x77, 0xd8, 0xae,
-	0x1c, 0xdd, 0x2b, 0x03, 0x65, 0x76, 0xec, 0x32, 0x7d, 0xea, 0x0d, 0xd7, 0x7c, 0x99, 0x83, 0xd9,
-	0xb0, 0xc3, 0x4a, 0xa1, 0xdd, 0x4c, 0x71, 0x05, 0x66, 0xc2, 0x0e, 0x2b, 0xc5, 0xf8, 0xf6, 0x6d,
-	0xe7, 0xa0, 0xed, 0xce, 0x41, 0x1f, 0x3b, 0x07, 0xbd, 0xee, 0x9d, 0xda, 0x76, 0xef, 0xd4, 0xde,
-	0xf7, 0x4e, 0xed, 0xf1, 0x2c, 0x4a, 0x54, 0x9c, 0x4f, 0xfd, 0x50, 0x3c, 0x05, 0xa6, 0xcb, 0x45,
-	0x24, 0xca, 0x23, 0x08, 0x85, 0x04, 0xf3, 0xcd, 0x53, 0xcb, 0xfc, 0xed, 0xd5, 0x67, 0x00, 0x00,
-	0x00, 0xff, 0xff, 0x3a, 0xb4, 0x62, 0x9a, 0x27, 0x02, 0x00, 0x00,
+	// 478 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xcc, 0x54, 0xc1, 0x6e, 0xd3, 0x40,
+	0x10, 0xad, 0x9d, 0xd8, 0x6e, 0x26, 0x29, 0x42, 0x2b, 0x54, 0xad, 0xa0, 0xb2, 0xac, 0x70, 0xc9,
+	0x01, 0x6c, 0x5a, 0x2e, 0x48, 0x88, 0x4b, 0x2f, 0x1c, 0x72, 0xa9, 0x16, 0x24, 0x24, 0x2e, 0xd5,
+	0xd6, 0x9d, 0xc4, 0x56, 0x12, 0xaf, 0x59, 0x8f, 0x53, 0xfc, 0x17, 0x7c, 0x01, 0x37, 0xfe, 0x85,
+	0x63, 0x8f, 0xdc, 0x40, 0xc9, 0x8f, 0xa0, 0x5d, 0xa7, 0xa2, 0x89, 0x04, 0x15, 0x12, 0x07, 0x6e,
+	0xf3, 0xde, 0xbc, 0x95, 0xe6, 0x3d, 0xcd, 0x2c, 0x3c, 0x2a, 0x33, 0x39, 0x97, 0xc9, 0x55, 0xae,
+	0x31, 0x59, 0x1e, 0x27, 0x33, 0x6c, 0x4a, 0xa9, 0x29, 0x2e, 0xb5, 0x22, 0xc5, 0x0e, 0x6c, 0x33,
+	0x36, 0xcd, 0x78, 0x79, 0xfc, 0xf0, 0x68, 0x5b, 0x9b, 0x5f, 0x62, 0x41, 0x39, 0x35, 0xad, 0x78,
+	0xf8, 0xc5, 0x85, 0x60, 0x8c, 0xcd, 0x99, 0xd4, 0xc4, 0x38, 0x04, 0xe9, 0xbc, 0xae, 0x08, 0x35,
+	0x77, 0x22, 0x67, 0xd4, 0x15, 0x37, 0x90, 0x3d, 0x00, 0x0f, 0x4b, 0x95, 0x66, 0xdc, 0xb5, 0x7c,
+	0x0b, 0xd8, 0x21, 0xf8, 0x5a, 0x59, 0x79, 0xc7, 0xd2, 0x1b, 0xc4, 0x5e, 0x00, 0x4c, 0x25, 0xe1,
+	0x0c, 0xb1, 0x44, 0xcd, 0xbb, 0x91, 0x33, 0xea, 0x9f, 0xf0, 0x78, 0x6b, 0xaa, 0xf8, 0x9d, 0xd2,
+	0x33, 0xd4, 0x02, 0x27, 0xe2, 0x96, 0x96, 0x3d, 0x03, 0xff, 0xca, 0x36, 0xb8, 0x77, 0xc7, 0xab,
+	0x8d, 0x8e, 0xdd, 0x87, 0x0e, 0x16, 0x29, 0xf7, 0x23, 0x67, 0x34, 0x10, 0xa6, 0x64, 0x21, 0x40,
+	0x9a, 0x97, 0x19, 0x6a, 0xc2, 0x8f, 0xc4, 0x03, 0xdb, 0xb8, 0xc5, 0xb0, 0x23, 0xe8, 0x55, 0xf9,
+	0xb4, 0x90, 0x54, 0x6b, 0xe4, 0xfb, 0xb6, 0xfd, 0x8b, 0x30, 0x9e, 0x26, 0x72, 0x91, 0xcf, 0x1b,
+	0xde, 0x6b, 0x3d, 0xb5, 0x68, 0xf8, 0xdd, 0x81, 0xfe, 0x18, 0x4b, 0x12, 0xf8, 0xa1, 0xc6, 0xea,
+	0xdf, 0x65, 0x75, 0x0f, 0x5c, 0x52, 0x36, 0xa3, 0xae, 0x70, 0x49, 0xed, 0x64, 0xe7, 0xfd, 0x45,
+	0x76, 0x11, 0x0c, 0x54, 0x81, 0xe7, 0x94, 0x2f, 0xf0, 0x7c, 0x86, 0xcd, 0x26, 0x12, 0x50, 0x05,
+	0xbe, 0xcd, 0x17, 0x38, 0xc6, 0x66, 0xdb, 0x79, 0xb0, 0xe3, 0x7c, 0xf8, 0xd9, 0x05, 0x30, 0x0e,
+	0xdf, 0x64, 0x52, 0x63, 0xf5, 0x1f, 0x1a, 0x8c, 0xc1, 0x93, 0x95, 0xd9, 0x0d, 0xff, 0x8e, 0x47,
+	0xad, 0xec, 0x66, 0x35, 0x82, 0xdf, 0xad, 0xc6, 0xfe, 0x9f, 0x57, 0xa3, 0xb7, 0x1b, 0xd0, 0x4b,
+	0xb3, 0x01, 0xf6, 0x52, 0x4e, 0xd5, 0x65, 0xc3, 0x9e, 0x80, 0x67, 0x8e, 0xae, 0xe2, 0x4e, 0xd4,
+	0x19, 0xf5, 0x4f, 0x0e, 0x77, 0xc6, 0x39, 0xd3, 0x13, 0x23, 0x15, 0xad, 0x68, 0xf8, 0x1a, 0x82,
+	0x0d, 0x63, 0xe6, 0xaa, 0x90, 0x6c, 0xaa, 0x07, 0xc2, 0x94, 0x26, 0xd1, 0xa5, 0x9c, 0xd7, 0x68,
+	0x13, 0x1d, 0x88, 0x16, 0x18, 0xb6, 0x22, 0x49, 0x68, 0x03, 0x1d, 0x88, 0x16, 0x9c, 0xbe, 0xfa,
+	0xba, 0x0a, 0x9d, 0xeb, 0x55, 0xe8, 0xfc, 0x58, 0x85, 0xce, 0xa7, 0x75, 0xb8, 0x77, 0xbd, 0x0e,
+	0xf7, 0xbe, 0xad, 0xc3, 0xbd, 0xf7, 0x8f, 0xa7, 0x39, 0x65, 0xf5, 0x45, 0x9c, 0xaa, 0x45, 0x62,
+	0x67, 0x79, 0x3a, 0x55, 0x6d, 0x91, 0xa4, 0x4a, 0xa3, 0xfd, 0x01, 0x2e, 0x7c, 0x7b, 0xf6, 0xcf,
+	0x7f, 0x06, 0x00, 0x00, 0xff, 0xff, 0xd7, 0x0a, 0xc8, 0x98, 0x42, 0x04, 0x00, 0x00,
 }
 
 func (m *KeyPart) Marshal() (dAtA []byte, err error) {
@@ -283,6 +502,11 @@ func (m *KeyPart) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.Family != 0 {
+		i = encodeVarintKeypart(dAtA, i, uint64(m.Family))
+		i--
+		dAtA[i] = 0x48
+	}
 	if len(m.Signature) > 0 {
 		i -= len(m.Signature)
 		copy(dAtA[i:], m.Signature)
@@ -327,6 +551,163 @@ func (m *KeyPart) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 		}
 		i--
 		dAtA[i] = 0x22
+	}
+	if m.Roster != 0 {
+		i = encodeVarintKeypart(dAtA, i, uint64(m.Roster))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintKeypart(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Cluster != 0 {
+		i = encodeVarintKeypart(dAtA, i, uint64(m.Cluster))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *KeptRequest) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *KeptRequest) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *KeptRequest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Signature) > 0 {
+		i -= len(m.Signature)
+		copy(dAtA[i:], m.Signature)
+		i = encodeVarintKeypart(dAtA, i, uint64(len(m.Signature)))
+		i--
+		dAtA[i] = 0x3a
+	}
+	if len(m.OneTimeKey) > 0 {
+		i -= len(m.OneTimeKey)
+		copy(dAtA[i:], m.OneTimeKey)
+		i = encodeVarintKeypart(dAtA, i, uint64(len(m.OneTimeKey)))
+		i--
+		dAtA[i] = 0x32
+	}
+	if m.Gatekeeper != nil {
+		{
+			size, err := m.Gatekeeper.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintKeypart(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x2a
+	}
+	if m.To != 0 {
+		i = encodeVarintKeypart(dAtA, i, uint64(m.To))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.Roster != 0 {
+		i = encodeVarintKeypart(dAtA, i, uint64(m.Roster))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Epoch != 0 {
+		i = encodeVarintKeypart(dAtA, i, uint64(m.Epoch))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Cluster != 0 {
+		i = encodeVarintKeypart(dAtA, i, uint64(m.Cluster))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *KeptShares) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *KeptShares) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *KeptShares) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Signature) > 0 {
+		i -= len(m.Signature)
+		copy(dAtA[i:], m.Signature)
+		i = encodeVarintKeypart(dAtA, i, uint64(len(m.Signature)))
+		i--
+		dAtA[i] = 0x4a
+	}
+	if len(m.Ciphertext) > 0 {
+		i -= len(m.Ciphertext)
+		copy(dAtA[i:], m.Ciphertext)
+		i = encodeVarintKeypart(dAtA, i, uint64(len(m.Ciphertext)))
+		i--
+		dAtA[i] = 0x42
+	}
+	if len(m.Enc) > 0 {
+		i -= len(m.Enc)
+		copy(dAtA[i:], m.Enc)
+		i = encodeVarintKeypart(dAtA, i, uint64(len(m.Enc)))
+		i--
+		dAtA[i] = 0x3a
+	}
+	if m.Asker != nil {
+		{
+			size, err := m.Asker.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintKeypart(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x32
+	}
+	if m.Gatekeeper != nil {
+		{
+			size, err := m.Gatekeeper.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintKeypart(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x2a
+	}
+	if m.To != 0 {
+		i = encodeVarintKeypart(dAtA, i, uint64(m.To))
+		i--
+		dAtA[i] = 0x20
 	}
 	if m.Roster != 0 {
 		i = encodeVarintKeypart(dAtA, i, uint64(m.Roster))
@@ -457,6 +838,83 @@ func (m *KeyPart) Size() (n int) {
 	}
 	if m.Worker != nil {
 		l = m.Worker.Size()
+		n += 1 + l + sovKeypart(uint64(l))
+	}
+	l = len(m.Enc)
+	if l > 0 {
+		n += 1 + l + sovKeypart(uint64(l))
+	}
+	l = len(m.Ciphertext)
+	if l > 0 {
+		n += 1 + l + sovKeypart(uint64(l))
+	}
+	l = len(m.Signature)
+	if l > 0 {
+		n += 1 + l + sovKeypart(uint64(l))
+	}
+	if m.Family != 0 {
+		n += 1 + sovKeypart(uint64(m.Family))
+	}
+	return n
+}
+
+func (m *KeptRequest) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Cluster != 0 {
+		n += 1 + sovKeypart(uint64(m.Cluster))
+	}
+	if m.Epoch != 0 {
+		n += 1 + sovKeypart(uint64(m.Epoch))
+	}
+	if m.Roster != 0 {
+		n += 1 + sovKeypart(uint64(m.Roster))
+	}
+	if m.To != 0 {
+		n += 1 + sovKeypart(uint64(m.To))
+	}
+	if m.Gatekeeper != nil {
+		l = m.Gatekeeper.Size()
+		n += 1 + l + sovKeypart(uint64(l))
+	}
+	l = len(m.OneTimeKey)
+	if l > 0 {
+		n += 1 + l + sovKeypart(uint64(l))
+	}
+	l = len(m.Signature)
+	if l > 0 {
+		n += 1 + l + sovKeypart(uint64(l))
+	}
+	return n
+}
+
+func (m *KeptShares) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Cluster != 0 {
+		n += 1 + sovKeypart(uint64(m.Cluster))
+	}
+	if m.Epoch != 0 {
+		n += 1 + sovKeypart(uint64(m.Epoch))
+	}
+	if m.Roster != 0 {
+		n += 1 + sovKeypart(uint64(m.Roster))
+	}
+	if m.To != 0 {
+		n += 1 + sovKeypart(uint64(m.To))
+	}
+	if m.Gatekeeper != nil {
+		l = m.Gatekeeper.Size()
+		n += 1 + l + sovKeypart(uint64(l))
+	}
+	if m.Asker != nil {
+		l = m.Asker.Size()
 		n += 1 + l + sovKeypart(uint64(l))
 	}
 	l = len(m.Enc)
@@ -742,6 +1200,555 @@ func (m *KeyPart) Unmarshal(dAtA []byte) error {
 			}
 			iNdEx = postIndex
 		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Signature", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKeypart
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthKeypart
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthKeypart
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Signature = append(m.Signature[:0], dAtA[iNdEx:postIndex]...)
+			if m.Signature == nil {
+				m.Signature = []byte{}
+			}
+			iNdEx = postIndex
+		case 9:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Family", wireType)
+			}
+			m.Family = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKeypart
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Family |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipKeypart(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthKeypart
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *KeptRequest) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowKeypart
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: KeptRequest: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: KeptRequest: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Cluster", wireType)
+			}
+			m.Cluster = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKeypart
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Cluster |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKeypart
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Roster", wireType)
+			}
+			m.Roster = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKeypart
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Roster |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field To", wireType)
+			}
+			m.To = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKeypart
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.To |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Gatekeeper", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKeypart
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthKeypart
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthKeypart
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Gatekeeper == nil {
+				m.Gatekeeper = &WorkerRef{}
+			}
+			if err := m.Gatekeeper.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field OneTimeKey", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKeypart
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthKeypart
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthKeypart
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.OneTimeKey = append(m.OneTimeKey[:0], dAtA[iNdEx:postIndex]...)
+			if m.OneTimeKey == nil {
+				m.OneTimeKey = []byte{}
+			}
+			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Signature", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKeypart
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthKeypart
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthKeypart
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Signature = append(m.Signature[:0], dAtA[iNdEx:postIndex]...)
+			if m.Signature == nil {
+				m.Signature = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipKeypart(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthKeypart
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *KeptShares) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowKeypart
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: KeptShares: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: KeptShares: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Cluster", wireType)
+			}
+			m.Cluster = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKeypart
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Cluster |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epoch", wireType)
+			}
+			m.Epoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKeypart
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Epoch |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Roster", wireType)
+			}
+			m.Roster = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKeypart
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Roster |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field To", wireType)
+			}
+			m.To = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKeypart
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.To |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Gatekeeper", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKeypart
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthKeypart
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthKeypart
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Gatekeeper == nil {
+				m.Gatekeeper = &WorkerRef{}
+			}
+			if err := m.Gatekeeper.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Asker", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKeypart
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthKeypart
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthKeypart
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Asker == nil {
+				m.Asker = &WorkerRef{}
+			}
+			if err := m.Asker.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Enc", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKeypart
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthKeypart
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthKeypart
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Enc = append(m.Enc[:0], dAtA[iNdEx:postIndex]...)
+			if m.Enc == nil {
+				m.Enc = []byte{}
+			}
+			iNdEx = postIndex
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Ciphertext", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowKeypart
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthKeypart
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthKeypart
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Ciphertext = append(m.Ciphertext[:0], dAtA[iNdEx:postIndex]...)
+			if m.Ciphertext == nil {
+				m.Ciphertext = []byte{}
+			}
+			iNdEx = postIndex
+		case 9:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Signature", wireType)
 			}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/phala-go/phala/core/keytree"
 	"github.com/phala-go/phala/core/settle"
 	"github.com/phala-go/phala/core/storekey"
 	"github.com/phala-go/phala/core/wire"
@@ -36,6 +37,7 @@ type cluster struct {
 
 	former  *wire.Cluster // info before its epoch or roster changed last; nil: not seen
 	keys    ring
+	archive map[label]*keytree.Secret // state keys of labels that are not in keys
 	request *request
 	said    word // the last announcement
 
@@ -61,7 +63,7 @@ type cluster struct {
 
 func newCluster(id uint64) *cluster {
 	return &cluster{
-		id: id, me: -1, keys: ring{},
+		id: id, me: -1, keys: ring{}, archive: map[label]*keytree.Secret{},
 		items: map[uint64]*wire.InboxItem{}, batches: map[uint64]*wire.CommittedBatch{}, wanted: map[string]*wire.StoreKey{},
 		final: genesisSnapshot(), candidates: map[string]*candidate{}, signed: map[uint64][]byte{}, votes: map[string]*tally{}, slow: map[uint64]bool{},
 		restoring: true, records: map[uint64]*wire.SealedRecord{}, asked: map[uint64]uint64{},
@@ -213,6 +215,7 @@ func (c *cluster) retire() {
 	for l := range c.keys {
 		c.keys.wipe(l)
 	}
+	c.wipeArchive()
 	fresh := newCluster(c.id)
 	fresh.roll = c.roll
 	*c = *fresh

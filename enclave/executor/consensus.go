@@ -30,11 +30,12 @@ func (x *Executor) advance(ctx context.Context, c *cluster) {
 		return
 	}
 	x.keep(c)
-	if len(c.keys) == 0 {
+	if len(c.keys)+len(c.archive) == 0 {
 		return
 	}
 	err := x.catchUp(ctx, c)
 	x.preserve(c)
+	c.closeArchive()
 	if err == nil && c.final.number == c.head.Number {
 		err = x.propose(ctx, c)
 		for _, p := range c.release() {

@@ -38,7 +38,7 @@ type fetch struct {
 // keys in force alone finds a snapshot under them as soon as one member has written it.
 func (x *Executor) fetched(c *cluster) bool {
 	if c.fetch == nil {
-		c.fetch = &fetch{from: []label{c.now(), c.before()}, since: c.height, done: c.final.number == c.head.Number}
+		c.fetch = &fetch{from: c.sources(), since: c.height, done: c.final.number == c.head.Number}
 	}
 	f := c.fetch
 	for !f.done {
@@ -46,7 +46,7 @@ func (x *Executor) fetched(c *cluster) bool {
 			f.done = true
 			break
 		}
-		if l := f.from[0]; c.keys[l] == nil {
+		if l := f.from[0]; c.stateKey(l) == nil {
 			if slices.Contains(c.missing(), l) && c.height < f.since+2*repeatAfter {
 				break // it is asked for
 			}
@@ -137,7 +137,7 @@ func (x *Executor) batchOf(c *cluster, h *wire.SealedChunk) (b *wire.Batch, ok b
 
 // take opens a chunk and puts its entries into the state.
 func (f *fetch) take(c *cluster, h *wire.SealedChunk) error {
-	plain, err := openSealed(c.keys[f.from[0]].State, h)
+	plain, err := openSealed(c.stateKey(f.from[0]), h)
 	if err != nil {
 		return err
 	}

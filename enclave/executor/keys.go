@@ -24,6 +24,7 @@ type request struct {
 	key    hpke.PrivateKey
 	height uint64
 	parts  map[int][]dprf.Part
+	kept   map[uint64]map[int][]dprf.Part // of the state secret alone, by the epoch of the set in whose family they are
 }
 
 // word is an announcement that was made.
@@ -55,6 +56,9 @@ func (x *Executor) keep(c *cluster) {
 	if c.keys[next] == nil || labelOf(c.key) == next || labelOf(c.nextKey) == next {
 		return
 	}
+	if labelOf(c.key) != (label{}) && c.restoring && c.final.number != c.head.Number {
+		return // a cluster that moves on leaves what is kept for it behind: first it has its state
+	}
 	if c.said.label != next || c.height >= c.said.height+repeatAfter {
 		x.announce(c, next)
 	}
@@ -70,7 +74,7 @@ func (x *Executor) ask(c *cluster, l label) error {
 		OneTimeKey: key.PublicKey().Bytes(), IdentityKey: x.public(),
 	}
 	r.Signature = ed25519.Sign(x.cfg.Identity, settle.KeyRequestBytes(x.cfg.ChainID, r))
-	c.request = &request{label: l, key: key, height: c.height, parts: map[int][]dprf.Part{}}
+	c.request = &request{label: l, key: key, height: c.height, parts: map[int][]dprf.Part{}, kept: map[uint64]map[int][]dprf.Part{}}
 	x.emit(&wire.Out{Body: &wire.Out_KeyRequest{KeyRequest: r}})
 	return nil
 }
@@ -98,7 +102,7 @@ func (x *Executor) part(ctx context.Context, p *wire.KeyPart) error {
 	if l != c.request.label || !p.Worker.Is(x.cfg.Worker()) {
 		return fmt.Errorf("taking a key part for cluster %d: it is for epoch %d roster %d and worker %s", p.Cluster, p.Epoch, p.Roster, p.Worker.Name())
 	}
-	set := c.setOf(l.epoch)
+	set := c.setOf(max(l.epoch, p.Family))
 	from, err := gatekeeper(set, p, x.cfg.ChainID)
 	if err != nil {
 		return err
@@ -116,6 +120,9 @@ func (x *Executor) part(ctx context.Context, p *wire.KeyPart) error {
 	parts := make([]dprf.Part, len(body.Parts))
 	for i, b := range body.Parts {
 		parts[i] = dprf.Part{Set: dprf.Set(b.Set), Value: append(b.Value, b.State...)}
+	}
+	if p.Family > l.epoch {
+		return x.keptPart(ctx, c, set, from, parts)
 	}
 	c.request.parts[from] = parts
 	secrets, suspects, err := dprf.CombineAll(len(set.Members), int(set.Threshold), 2, c.request.parts)

@@ -71,10 +71,11 @@ func (x *Executor) sealRecord(c *cluster, cand *candidate) *wire.SealedRecord {
 // openRecord opens the record of batch b, which the chain has.
 func (x *Executor) openRecord(c *cluster, b *wire.Batch, r *wire.SealedRecord) ([]*wire.Write, error) {
 	l := label{r.Epoch, r.Roster}
-	if c.keys[l] == nil {
+	state := c.stateKey(l)
+	if state == nil {
 		return nil, fmt.Errorf("opening the record of batch %d, sealed in epoch %d roster %d: %w", b.Number, l.epoch, l.roster, errNoKey)
 	}
-	key := recordKey(c.keys[l].State, b, inputsOf(b))
+	key := recordKey(state, b, inputsOf(b))
 	defer clear(key)
 	a, err := seal.NewAEAD(key)
 	if err != nil {

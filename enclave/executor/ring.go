@@ -35,11 +35,17 @@ func labelOf(k *wire.ClusterKey) label { return label{k.GetEpoch(), k.GetRoster(
 // missing lists the labels that this worker lacks and gatekeepers may give: they keep an epoch's keys for one more.
 func (c *cluster) missing() (out []label) {
 	for _, l := range []label{c.now(), c.before(), c.next()} {
-		if c.keys[l] == nil && !slices.Contains(out, l) && l.epoch+1 >= c.set.Epoch && settle.MayRequest(c.info, c.set.Epoch, l.epoch, l.roster) {
+		if c.keys[l] == nil && !slices.Contains(out, l) && (l.epoch+1 >= c.set.Epoch || c.kept(l)) && settle.MayRequest(c.info, c.set.Epoch, l.epoch, l.roster) {
 			out = append(out, l)
 		}
 	}
 	return out
+}
+
+// kept says whether l is one of which gatekeepers may have kept the state secret for this cluster, which lags, and this worker lacks
+// the state that it opens.
+func (c *cluster) kept(l label) bool {
+	return c.stateKey(l) == nil && c.restoring && c.final.number != c.head.Number && l.epoch+1 < c.set.Epoch
 }
 
 // lacking is the label to ask for after last, in a circle, so that one which nobody gives does not stand before the others.

@@ -13,7 +13,7 @@ import (
 // word for the chain that is seen afterwards; a generation under way is left, since its secrets could be asked for on a fork.
 func (g *Gatekeeper) Starved() {
 	g.leave()
-	if g.doubt != nil || len(g.epochs) == 0 || g.known == nil {
+	if g.doubt != nil || len(g.epochs)+len(g.kept.parts) == 0 || g.known == nil {
 		return
 	}
 	g.doubt = lightclient.NewDoubt(g.cfg.ChainID, g.cfg.Light.Height(), g.known, g.cfg.Worker())

@@ -20,6 +20,10 @@ type epoch struct {
 	keys   map[dprf.Set]*keytree.Secret
 	share  *beacon.Share
 	signer *signer.Signer // nil until it is known what the epoch's values are checked with
+
+	// Of an epoch whose keys are gone, what is kept of one label, in the family of another epoch's set.
+	family uint64
+	kept   []dprf.Part
 }
 
 func newEpoch(number uint64, keys map[dprf.Set]*keytree.Secret, share *beacon.Share) *epoch {
@@ -50,7 +54,7 @@ func (g *Gatekeeper) held(number uint64) *epoch {
 // settle erases what the chain says is over: everything with the loss of the identity, an epoch when the one after the next has
 // begun, or when this boot's parts of it do not count.
 func (g *Gatekeeper) settle(c *chain) (outs []*wire.Out) {
-	if len(g.epochs) == 0 && g.member == nil {
+	if len(g.epochs) == 0 && g.member == nil && len(g.kept.parts) == 0 {
 		return nil
 	}
 	if !g.registered(c) {
@@ -66,6 +70,7 @@ func (g *Gatekeeper) settle(c *chain) (outs []*wire.Out) {
 		outs = append(outs, g.complain("epoch-over", fmt.Sprintf("keys of epoch %d", e.number), err, "")...)
 		return err != nil
 	})
+	g.outdated(c)
 	return outs
 }
 

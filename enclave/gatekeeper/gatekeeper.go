@@ -48,6 +48,8 @@ type Gatekeeper struct {
 	limits   limits
 	said     map[string]string // the last complaint about each matter
 
+	kept keeping // for clusters that lag
+
 	known *wire.GatekeeperSet // in force when the chain was last sure
 	doubt *lightclient.Doubt  // since a gap; nil: none
 }
@@ -57,7 +59,7 @@ func New(cfg Config) *Gatekeeper {
 	if cfg.Random == nil {
 		cfg.Random = rand.Reader
 	}
-	return &Gatekeeper{cfg: cfg, pending: map[string]*pending{}, said: map[string]string{}}
+	return &Gatekeeper{cfg: cfg, pending: map[string]*pending{}, said: map[string]string{}, kept: newKeeping()}
 }
 
 // Header looks at the chain anew, unless what is being proven is nearly as new.
@@ -181,7 +183,18 @@ func (g *Gatekeeper) step() (outs []*wire.Out) {
 	}
 	outs = append(outs, g.generate(g.state)...)
 	outs = append(outs, g.draw(g.state)...)
-	return append(outs, g.release(g.state)...)
+	outs = append(outs, g.release(g.state)...)
+	return append(outs, g.keep(g.state)...)
+}
+
+// keep looks after clusters that lag, and hands on what is kept for them.
+func (g *Gatekeeper) keep(c *chain) []*wire.Out {
+	if c.set == nil || !g.registered(c) || !g.counted(c.set) && !g.counted(c.previous) {
+		return nil
+	}
+	outs, err := g.lookAround(c)
+	outs = append(outs, g.complain("chain-state", "clusters that lag", err, "this enclave is of another version than the chain: upgrade it")...)
+	return append(outs, g.handOn(c)...)
 }
 
 // complain says once what is wrong with a matter; nothing is wrong when err is nil.
@@ -209,6 +222,7 @@ func (g *Gatekeeper) Wipe() {
 		e.wipe()
 	}
 	g.epochs = nil
+	g.kept.wipe()
 	g.leave()
 }
 

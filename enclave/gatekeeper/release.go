@@ -199,6 +199,9 @@ func (g *Gatekeeper) entitled(c *chain, r *wire.KeyRequest, cluster *wire.Cluste
 	}
 	e := g.held(r.Epoch)
 	if e == nil {
+		if e = g.keptEpoch(keptLabel{r.Cluster, r.Epoch, r.Roster}); e != nil {
+			return e, nil
+		}
 		return nil, fmt.Errorf("this boot holds no keys of epoch %d: it waits for the next border", r.Epoch)
 	}
 	return e, g.counts(e, c)
@@ -230,13 +233,16 @@ func (g *Gatekeeper) part(e *epoch, r *wire.KeyRequest) (*wire.KeyPart, error) {
 		v := dprf.Eval(b, e.keys[b], secret, state).Value
 		body.Parts = append(body.Parts, &wire.PrfPart{Set: uint32(b), Value: v[:keytree.Size], State: v[keytree.Size:]})
 	}
+	for _, p := range e.kept {
+		body.Parts = append(body.Parts, &wire.PrfPart{Set: uint32(p.Set), State: bytes.Clone(p.Value)})
+	}
 	plain := wire.Marshal(body)
 	defer clear(plain)
 	for _, p := range body.Parts {
 		clear(p.Value)
 		clear(p.State)
 	}
-	p := &wire.KeyPart{Cluster: r.Cluster, Epoch: r.Epoch, Roster: r.Roster, Gatekeeper: g.cfg.Worker(), Worker: r.Worker}
+	p := &wire.KeyPart{Cluster: r.Cluster, Epoch: r.Epoch, Roster: r.Roster, Gatekeeper: g.cfg.Worker(), Worker: r.Worker, Family: e.family}
 	ctx := seal.Context{Domain: seal.DomainKeyPart, ChainID: g.cfg.ChainID, Cluster: r.Cluster, Epoch: r.Epoch, Roster: r.Roster}
 	env, _, err := seal.Seal(to, ctx, wire.Marshal(p.Gatekeeper), plain)
 	if err != nil {

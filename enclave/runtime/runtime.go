@@ -169,6 +169,12 @@ func (r *Runtime) dispatch(ctx context.Context, in *wire.In) []*wire.Out {
 		if w := b.Peer.GetHeaderWord(); r.keeper != nil && w != nil {
 			return r.keeper.HeaderWord(w)
 		}
+		if q := b.Peer.GetKeptRequest(); r.keeper != nil && q != nil {
+			return r.keeper.KeptRequest(q)
+		}
+		if s := b.Peer.GetKeptShares(); r.keeper != nil && s != nil {
+			return r.keeper.KeptShares(s)
+		}
 	}
 	if r.executor == nil {
 		return refused("a gatekeeper does not take %T", in.Body)

@@ -121,3 +121,38 @@ func TestP07_ALaggingClusterComesBack(t *testing.T) {
 func keeps(x *enclavetest.Node) bool {
 	return reflect.ValueOf(x.RT).Elem().FieldByName("keeper").Elem().FieldByName("kept").FieldByName("parts").Len() > 0
 }
+
+// Gatekeepers that restart lose what they keep and get it again at the next border, so that none of the first boots is needed in the end.
+func TestKeptPartsOutliveEveryBoot(t *testing.T) {
+	n, _, contract := asleep(t)
+	head := n.Chain.Head(n.Cluster)
+	for i := range 4 {
+		begin(t, n)
+		n.Keepers[i].Restart()
+		n.Blocks(1)
+	}
+	begin(t, n)
+	wake(n)
+	n.Blocks(60)
+	agree(t, n, contract, head.Number, n.Members...)
+}
+
+// With fewer than t left of those that keep its parts the state stays closed, and the cluster where it was: it does not move on to keys
+// under which there is nothing.
+func TestKeptPartsAreLostBelowTheThreshold(t *testing.T) {
+	n, _, contract := asleep(t)
+	begin(t, n)
+	begin(t, n)
+	for _, x := range n.Keepers[:3] {
+		x.Restart()
+	}
+	n.Blocks(40)
+	wake(n)
+	n.Blocks(60)
+	if c := n.Chain.Cluster(n.Cluster); c.Epoch != 1 || n.Chain.Epoch() < 4 {
+		t.Errorf("the cluster is in epoch %d, its gatekeepers in %d", c.Epoch, n.Chain.Epoch())
+	}
+	if got := state(t, n, n.Members[0], contract); got != "not-serving" && got != "stale" {
+		t.Errorf("a member answers %s", got)
+	}
+}

@@ -161,7 +161,9 @@ func TestMembersAreChanged(t *testing.T) {
 		"cause":        {owner, func(m *clustertypes.MsgUpdateMembers) { m.Remove = nil }, clustertypes.ErrMembers, "cause"},
 		"quorum":       {owner, func(m *clustertypes.MsgUpdateMembers) { m.Quorum = 1 }, clustertypes.ErrQuorum, "2 to 3"},
 		"too few left": {owner, func(m *clustertypes.MsgUpdateMembers) { m.Add, m.Remove = nil, refs(k.bs[1:3]) }, clustertypes.ErrQuorum, "1 to 1"},
-		"unregistered": {owner, func(m *clustertypes.MsgUpdateMembers) { m.Add = []*wire.WorkerRef{{Operator: owner.String(), Slot: 77}} }, clustertypes.ErrMembers, "register it"},
+		"unregistered": {owner, func(m *clustertypes.MsgUpdateMembers) {
+			m.Add = []*wire.WorkerRef{{Operator: owner.String(), Slot: 77}}
+		}, clustertypes.ErrMembers, "register it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			(&world{k.Net, t}).refused(k.Deliver(c.by, change(c.f)), c.err, c.words)
@@ -181,6 +183,7 @@ func TestMembersAreChanged(t *testing.T) {
 	k.refused(k.asks(k.bs[2], 5, 1, 2), gatekeepertypes.ErrMember, "not a member")
 	k.refused(k.asks(k.bs[2], 5, 1, 1), gatekeepertypes.ErrMember, "not a member")
 	k.ok(k.asks(k.bs[3], 5, 1, 1)) // what was queued before it came
+	k.Blocks(1)
 	k.ok(k.asks(k.bs[3], 6, 1, 2))
 	now := []*boot{k.bs[0], k.bs[1], k.bs[3]}
 	b := k.batch(k.id)

@@ -64,8 +64,15 @@ func (s MsgServer) RequestKey(goCtx context.Context, m *types.MsgRequestKey) (*t
 	if err != nil {
 		return nil, err
 	}
+	last, err := k.lastRequest(ctx, r)
+	if err != nil {
+		return nil, err
+	}
 	if used {
-		return &types.MsgRequestKeyResponse{}, k.checkRepeated(ctx, r)
+		return &types.MsgRequestKeyResponse{}, checkRepeated(last, r)
+	}
+	if err := types.CheckPause(last, r, a.Height); err != nil {
+		return nil, err
 	}
 	recorded := *r
 	recorded.Height = a.Height
@@ -80,15 +87,23 @@ func (s MsgServer) RequestKey(goCtx context.Context, m *types.MsgRequestKey) (*t
 	return &types.MsgRequestKeyResponse{}, nil
 }
 
-// checkRepeated lets pass only the request that is on record.
-func (k *Keeper) checkRepeated(ctx sdk.Context, r *wire.KeyRequest) error {
-	old, err := k.requests.Get(ctx, keyOf(r.Cluster, r.Worker))
-	if err != nil && !errors.Is(err, collections.ErrNotFound) {
-		return err
+// lastRequest is what the worker asked for the cluster last; nil: nothing.
+func (k *Keeper) lastRequest(ctx sdk.Context, r *wire.KeyRequest) (*wire.KeyRequest, error) {
+	last, err := k.requests.Get(ctx, keyOf(r.Cluster, r.Worker))
+	if errors.Is(err, collections.ErrNotFound) {
+		return nil, nil
 	}
-	old.Height = 0
-	if err == nil && string(wire.Marshal(&old)) == string(wire.Marshal(r)) {
-		return nil
+	return &last, err
+}
+
+// checkRepeated lets pass only the request that is on record.
+func checkRepeated(last, r *wire.KeyRequest) error {
+	if last != nil {
+		same := *last
+		same.Height = 0
+		if string(wire.Marshal(&same)) == string(wire.Marshal(r)) {
+			return nil
+		}
 	}
 	return types.ErrReused.Wrapf("the one_time_key of worker %s for cluster %d was in an earlier request: make a new one", r.Worker.Name(), r.Cluster)
 }

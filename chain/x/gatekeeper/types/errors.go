@@ -23,4 +23,5 @@ var (
 	ErrRepeated     = errorsmod.Register(ModuleName, 17, "already on record")
 	ErrVendor       = errorsmod.Register(ModuleName, 18, "too many gatekeepers of one vendor")
 	ErrComplaint    = errorsmod.Register(ModuleName, 19, "complaint does not count")
+	ErrTooSoon      = errorsmod.Register(ModuleName, 22, "too soon after the last request")
 )

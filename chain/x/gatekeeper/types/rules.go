@@ -59,6 +59,18 @@ func CheckKeyRequest(a Asker, r *wire.KeyRequest) error {
 	return verify(a, settle.KeyRequestBytes(a.ChainID, r), r.Signature, r.Worker)
 }
 
+// Pause is how many blocks after its last request an enclave may ask for the same cluster again: what it asked for can be with it then.
+// One that has booted anew has another identity and waits for nothing.
+const Pause = 2
+
+// CheckPause refuses a new request that follows another of the same enclave too closely; last is nil if there is none.
+func CheckPause(last, r *wire.KeyRequest, height uint64) error {
+	if last == nil || !bytes.Equal(last.IdentityKey, r.IdentityKey) || height >= last.Height+Pause {
+		return nil
+	}
+	return ErrTooSoon.Wrapf("worker %s asked for cluster %d at height %d: ask again from height %d on", r.Worker.Name(), r.Cluster, last.Height, last.Height+Pause)
+}
+
 // CheckAnnouncement decides whether an announcement is its worker's word on the cluster's key of the gatekeepers' epoch; agreed is
 // the newest key that a quorum has announced, in force or not, or nil.
 func CheckAnnouncement(a Asker, m *wire.Announcement, agreed *wire.ClusterKey) error {

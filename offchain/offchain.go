@@ -20,6 +20,7 @@ import (
 	"github.com/phala-go/phala/core/gatewayrpc"
 	"github.com/phala-go/phala/core/wire"
 	"github.com/phala-go/phala/offchain/channel"
+	"github.com/phala-go/phala/offchain/collateral"
 	"github.com/phala-go/phala/offchain/enclave"
 	"github.com/phala-go/phala/offchain/gateway"
 	"github.com/phala-go/phala/offchain/metrics"
@@ -38,9 +39,11 @@ type Config struct {
 	Slot     uint32        // tells apart the operator's workers
 	// Channels is where clients reach the enclave's attested channels, and ChannelSocket pruntime's end of them. Both or none.
 	Channels, ChannelSocket string
-	Metrics                 string // host:port at which Prometheus finds the metrics; empty: there are none
-	Version                 string
-	Log                     *slog.Logger // default: nothing is logged
+	// Collateral is a file or folder with what the TEE's maker says of this machine; empty: none.
+	Collateral string
+	Metrics    string // host:port at which Prometheus finds the metrics; empty: there are none
+	Version    string
+	Log        *slog.Logger // default: nothing is logged
 }
 
 // Offchain is one running offchaind.
@@ -61,6 +64,9 @@ func New(cfg Config) (*Offchain, error) {
 	}
 	if (cfg.Channels == "") != (cfg.ChannelSocket == "") {
 		return nil, errors.New("starting offchaind: channels need an address for clients (--channel-listen) and pruntime's socket (--enclave-channel)")
+	}
+	if err := collateral.Source(cfg.Collateral).Check(); err != nil {
+		return nil, fmt.Errorf("starting offchaind: %w", err)
 	}
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:8641"
@@ -99,7 +105,7 @@ func New(cfg Config) (*Offchain, error) {
 	r, err := relay.New(relay.Config{
 		Chain: chain, Sender: account, Socket: cfg.Socket, Link: link, Worker: worker, Endpoint: cfg.Endpoint, Records: store,
 		Watcher: gate, Pin: pin(cfg.Home).check, HTTP: peerClient(), Log: cfg.Log,
-		Metrics: set,
+		Metrics: set, Collateral: collateral.Source(cfg.Collateral),
 	})
 	var channels, figures net.Listener
 	if err == nil && cfg.Channels != "" {

@@ -69,6 +69,7 @@ func command(stderr io.Writer) *cobra.Command {
 	f.StringVar(&cfg.Channels, "channel-listen", "", "address for clients of the enclave's attested channels, host:port; they speak TLS with the enclave itself (default: none)")
 	f.StringVar(&cfg.ChannelSocket, "enclave-channel", "", "path of pruntime's socket for these channels (pruntime --channel)")
 	f.StringVar(&cfg.Metrics, "metrics", "", "address at which Prometheus finds the metrics, host:port; keep it off the internet (default: none)")
+	f.StringVar(&cfg.Collateral, "collateral", "", "file, or folder of files, with what the TEE's maker publishes about this machine (docs/howto/attestation.md); read anew at each registration (default: none)")
 	f.StringVar(&keyFile, "operator-key", "", "file with the operator's secp256k1 private key in hexadecimal, readable by its owner only")
 	f.Uint32Var(&cfg.Slot, "slot", 0, "number that tells apart the operator's workers")
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")

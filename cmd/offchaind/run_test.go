@@ -10,12 +10,12 @@ import (
 
 func TestFlags(t *testing.T) {
 	dir := t.TempDir()
-	open, bad := filepath.Join(dir, "open"), filepath.Join(dir, "bad")
+	open, bad, own := filepath.Join(dir, "open"), filepath.Join(dir, "bad"), filepath.Join(dir, "own")
 	key := strings.Repeat("11", 32)
 	for path, f := range map[string]struct {
 		text string
 		mode os.FileMode
-	}{open: {key, 0o644}, bad: {"secret", 0o600}} {
+	}{open: {key, 0o644}, bad: {"secret", 0o600}, own: {key, 0o600}} {
 		if err := os.WriteFile(path, []byte(f.text), f.mode); err != nil {
 			t.Fatal(err)
 		}
@@ -25,6 +25,7 @@ func TestFlags(t *testing.T) {
 		"chmod 600":                     {"--enclave", "s", "--operator-key", open},
 		"want 64 hexadecimal digits":    {"--enclave", "s", "--operator-key", bad},
 		"no such file":                  {"--enclave", "s", "--operator-key", filepath.Join(dir, "none")},
+		"opening --collateral":          {"--enclave", "s", "--operator-key", own, "--collateral", filepath.Join(dir, "none")},
 		`unknown command "x"`:           {"x"},
 		"unknown flag: --operator-key2": {"--operator-key2", key},
 	} {

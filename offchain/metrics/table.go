@@ -18,6 +18,8 @@ const (
 	Failures          = "phala_enclave_failures_total"
 	Registered        = "phala_worker_registered"
 	ExpiryHeight      = "phala_worker_registration_expires_height"
+	RegistrationEnds  = "phala_worker_registration_ends_timestamp_seconds"
+	CollateralEnds    = "phala_worker_collateral_ends_timestamp_seconds"
 	EvidenceAge       = "phala_worker_evidence_age_blocks"
 	Registrations     = "phala_worker_registrations_total"
 	Epoch             = "phala_gatekeeper_epoch"
@@ -56,6 +58,8 @@ func Table() []Metric {
 		{Failures, "counter", []string{"code"}, "What the enclave has refused or complained about, by code; the log has the reason."},
 		{Registered, "gauge", nil, "1 if the chain holds this boot of the enclave for the worker, 0 if another or none."},
 		{ExpiryHeight, "gauge", nil, "First height at which the worker's registration no longer counts."},
+		{RegistrationEnds, "gauge", nil, "Time at which it ends with the certificates and collateral that it rests on, Unix seconds."},
+		{CollateralEnds, "gauge", nil, "First end of what the files of --collateral hold, Unix seconds."},
 		{EvidenceAge, "gauge", nil, "Blocks since the registration in force."},
 		{Registrations, "counter", []string{"result"}, "Registrations sent, by done or failed."},
 		{Epoch, "gauge", nil, "Epoch of keys in force on the chain."},

@@ -50,6 +50,10 @@ type chain struct {
 	set, previous *wire.GatekeeperSet
 	generation    *wire.Generation
 
+	now     time.Time // of every block
+	network *wire.NetworkParams
+	kept    map[string]*attestation.QueryCollateralResponse
+
 	code    []byte
 	asked   int // for code
 	sendErr []error
@@ -98,7 +102,7 @@ func (c *chain) NewHeights(ctx context.Context) <-chan uint64 {
 }
 
 func (c *chain) LightBlock(_ context.Context, h uint64) (*types.LightBlock, error) {
-	return &types.LightBlock{SignedHeader: &types.SignedHeader{Header: &types.Header{ChainID: chainID, Height: int64(h)}, Commit: &types.Commit{Height: int64(h)}}}, nil
+	return &types.LightBlock{SignedHeader: &types.SignedHeader{Header: &types.Header{ChainID: chainID, Height: int64(h), Time: c.time()}, Commit: &types.Commit{Height: int64(h)}}}, nil
 }
 
 func (c *chain) Value(_ context.Context, h uint64, k *wire.StoreKey) (*wire.StoreValue, error) {
@@ -114,6 +118,14 @@ func (c *chain) Query(_ context.Context, method string, req, resp proto.Message)
 	switch r := resp.(type) {
 	case *attestation.QueryNonceResponse:
 		r.Height, r.Hash = c.height, make([]byte, 32)
+	case *attestation.QueryNetworkResponse:
+		r.Network = c.network
+	case *attestation.QueryCollateralResponse:
+		kept := c.kept[string(req.(*attestation.QueryCollateralRequest).Hash)]
+		if kept == nil {
+			return &node.QueryError{Code: 38, Codespace: "sdk", Log: "NotFound: no collateral with this hash is kept"}
+		}
+		*r = *kept
 	case *worker.QueryWorkerResponse:
 		q := req.(*worker.QueryWorkerRequest)
 		r.Worker = c.workers[(&wire.WorkerRef{Operator: q.Operator, Slot: q.Slot}).Name()]
@@ -165,11 +177,18 @@ func (c *chain) Send(ctx context.Context, msgs ...proto.Message) (node.TxResult,
 	if _, err := c.Post(ctx, msgs...); err != nil {
 		return node.TxResult{}, err
 	}
+	if m, ok := msgs[0].(*attestation.MsgStoreCollateral); ok {
+		c.keep(m)
+		return node.TxResult{}, nil
+	}
 	m := msgs[0].(*worker.MsgRegisterWorker)
 	id := m.Evidence.Identity
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w := &wire.Worker{Worker: id.Worker, IdentityKey: id.IdentityKey, Endpoint: m.Endpoint, RegisteredHeight: c.height, ExpiryHeight: c.height + 40}
+	if err := c.judge(m.Evidence.Evidence, w); err != nil {
+		return node.TxResult{}, err
+	}
 	c.workers[id.Worker.Name()] = w
 	res, _ := cosmostx.MsgOf(&worker.MsgRegisterWorkerResponse{ExpiryHeight: w.ExpiryHeight})
 	return node.TxResult{Responses: []cosmostx.Msg{res}}, nil

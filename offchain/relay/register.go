@@ -20,7 +20,7 @@ const checkEvery = 50
 
 // register keeps the worker's record on the chain that of this boot, and its evidence young.
 func (s *session) register() error {
-	registered, wait, last := false, 200*time.Millisecond, ""
+	registered, wait, last, told := false, 200*time.Millisecond, "", warned{}
 	for s.ctx.Err() == nil {
 		w, tip, err := s.recordOnChain()
 		if err == nil && w != nil && registered && !bytes.Equal(w.IdentityKey, s.identity.IdentityKey) {
@@ -28,7 +28,7 @@ func (s *session) register() error {
 			<-s.ctx.Done()
 			return s.ctx.Err()
 		}
-		if err == nil && s.mustRegister(w, tip) {
+		if err == nil && (s.mustRegister(w, tip) || s.watchCollateral(w, &told)) {
 			err = s.registerOnce()
 			registered = registered || err == nil
 			s.cfg.Metrics.Add(metrics.Registrations, 1, result(err))
@@ -42,7 +42,7 @@ func (s *session) register() error {
 				break
 			}
 			if msg := err.Error(); msg != last {
-				s.log.Warn("the worker is not registered yet", "worker", s.cfg.Worker.Name(), "error", err)
+				s.notRegistered(w, tip, err)
 				last = msg
 			}
 			pause(s.ctx, wait)
@@ -57,6 +57,15 @@ func (s *session) register() error {
 		s.waitTip(max(tip, s.height()) + every)
 	}
 	return s.ctx.Err()
+}
+
+// notRegistered says what stands in the way, and how long a registration in force still counts.
+func (s *session) notRegistered(w *wire.Worker, tip uint64, err error) {
+	if w == nil || !bytes.Equal(w.IdentityKey, s.identity.IdentityKey) || w.ExpiryHeight <= tip {
+		s.log.Warn("the worker is not registered yet", "worker", s.cfg.Worker.Name(), "error", err)
+		return
+	}
+	s.log.Warn("the worker's registration is not renewed yet", "worker", s.cfg.Worker.Name(), "expires", w.ExpiryHeight, "blocks", w.ExpiryHeight-tip, "error", err)
 }
 
 func (s *session) height() uint64 {
@@ -116,6 +125,9 @@ func (s *session) registerOnce() error {
 	ev, err := s.evidence()
 	if err != nil {
 		return err
+	}
+	if err := s.complete(ev.Evidence); err != nil {
+		return fmt.Errorf("registering the worker: %w", err)
 	}
 	res, err := s.cfg.Sender.Send(s.ctx, &worker.MsgRegisterWorker{Operator: s.cfg.Worker.Operator, Evidence: ev, Endpoint: s.cfg.Endpoint})
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/phala-go/phala/client/node"
 	"github.com/phala-go/phala/core/wire"
+	"github.com/phala-go/phala/offchain/collateral"
 	"github.com/phala-go/phala/offchain/enclave"
 	"github.com/phala-go/phala/offchain/metrics"
 	"github.com/phala-go/phala/offchain/objects"
@@ -48,7 +49,7 @@ type Watcher interface {
 	Ready(*wire.ResultReady)
 }
 
-// Config of a Relay; every field but HTTP, Log and Metrics is required.
+// Config of a Relay; every field but Collateral, HTTP, Log and Metrics is required.
 type Config struct {
 	Chain    Chain
 	Sender   Sender
@@ -58,6 +59,8 @@ type Config struct {
 	Endpoint string // URL of this offchaind, for the worker's record
 	Records  *objects.Store
 	Watcher  Watcher
+	// Collateral is what the TEE's maker says of this machine; empty: the evidence has what it needs.
+	Collateral collateral.Source
 	// Pin refuses an enclave of another chain than the home's; its error ends the relay.
 	Pin  func(chainID string, genesisHash []byte) error
 	HTTP *http.Client

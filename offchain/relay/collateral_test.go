@@ -278,3 +278,23 @@ func TestBadCollateral(t *testing.T) {
 	next[*attestation.MsgStoreCollateral](t, m)
 	next[*worker.MsgRegisterWorker](t, m)
 }
+
+// Renewals come when the evidence is old, however long ago the boot first registered.
+func TestRenewalsDoNotBecomeMore(t *testing.T) {
+	b := newBench(t, 10)
+	e := startTEE(t, b.socket, executor(1))
+	e.serve()
+	b.run(t)
+	n := 0
+	for range 600 { // evidence lasts 40 blocks
+		b.chain.advance()
+		time.Sleep(2 * time.Millisecond)
+		for len(b.chain.sent) > 0 {
+			<-b.chain.sent
+			n++
+		}
+	}
+	if n < 600/40 || n > 600/18 {
+		t.Errorf("%d registrations in 600 blocks", n)
+	}
+}

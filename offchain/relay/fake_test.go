@@ -2,6 +2,7 @@ package relay_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -186,6 +187,9 @@ func (c *chain) Send(ctx context.Context, msgs ...proto.Message) (node.TxResult,
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w := &wire.Worker{Worker: id.Worker, IdentityKey: id.IdentityKey, Endpoint: m.Endpoint, RegisteredHeight: c.height, ExpiryHeight: c.height + 40}
+	if old := c.workers[id.Worker.Name()]; old != nil && bytes.Equal(old.IdentityKey, w.IdentityKey) {
+		w.RegisteredHeight = old.RegisteredHeight // as on the chain
+	}
 	if err := c.judge(m.Evidence.Evidence, w); err != nil {
 		return node.TxResult{}, err
 	}

@@ -20,7 +20,9 @@ const checkEvery = 50
 
 // register keeps the worker's record on the chain that of this boot, and its evidence young.
 func (s *session) register() error {
-	registered, wait, last, told := false, 200*time.Millisecond, "", warned{}
+	registered, wait, last := false, 200*time.Millisecond, ""
+	var told warned
+	var age span
 	for s.ctx.Err() == nil {
 		w, tip, err := s.recordOnChain()
 		if err == nil && w != nil && registered && !bytes.Equal(w.IdentityKey, s.identity.IdentityKey) {
@@ -28,10 +30,13 @@ func (s *session) register() error {
 			<-s.ctx.Done()
 			return s.ctx.Err()
 		}
-		if err == nil && (s.mustRegister(w, tip) || s.watchCollateral(w, &told)) {
+		if err == nil && (s.mustRegister(w, tip, &age) || s.watchCollateral(w, &told)) {
 			err = s.registerOnce()
 			registered = registered || err == nil
 			s.cfg.Metrics.Add(metrics.Registrations, 1, result(err))
+			if err == nil {
+				w, tip, err = s.recordOnChain()
+			}
 		} else if err == nil && !registered {
 			// The record is of this boot: the enclave was told its name by whoever made it, and is told again.
 			_, err = s.evidence()
@@ -52,7 +57,7 @@ func (s *session) register() error {
 		wait, last = 200*time.Millisecond, ""
 		every := uint64(checkEvery)
 		if w != nil {
-			every = min(every, max(1, lifetime(w)/4))
+			every = min(every, max(1, age.of(w, tip)/4))
 		}
 		s.waitTip(max(tip, s.height()) + every)
 	}
@@ -89,15 +94,24 @@ func (s *session) recordOnChain() (*wire.Worker, uint64, error) {
 	return resp.Worker, nonce.Height, err
 }
 
-func (s *session) mustRegister(w *wire.Worker, tip uint64) bool {
+func (s *session) mustRegister(w *wire.Worker, tip uint64, age *span) bool {
 	if w == nil || !bytes.Equal(w.IdentityKey, s.identity.IdentityKey) || w.Endpoint != s.cfg.Endpoint {
 		return true
 	}
-	life := lifetime(w)
+	life := age.of(w, tip)
 	return tip+max(life/5, min(2*checkEvery, life/2)) >= w.ExpiryHeight
 }
 
-func lifetime(w *wire.Worker) uint64 { return w.ExpiryHeight - min(w.RegisteredHeight, w.ExpiryHeight) }
+// span is how long the newest evidence lasts, in blocks. The record does not say: a boot that is renewed keeps its first height.
+type span struct{ expiry, blocks uint64 }
+
+// of is that of w, counted from the height at which its end was first seen.
+func (p *span) of(w *wire.Worker, tip uint64) uint64 {
+	if p.expiry != w.ExpiryHeight {
+		*p = span{w.ExpiryHeight, w.ExpiryHeight - min(max(tip, w.RegisteredHeight), w.ExpiryHeight)}
+	}
+	return p.blocks
+}
 
 // evidence has the enclave attest over the newest nonce; by the first one of a boot it learns its name.
 func (s *session) evidence() (*wire.WorkerEvidence, error) {

@@ -46,7 +46,8 @@ func (s *session) newClusters() func(uint64) error {
 			for _, c := range resp.Clusters {
 				after = max(after, c.Id)
 				if max(c.CreatedHeight, c.BorderHeight) >= tip && !slices.Contains(serving, c.Id) {
-					continue // the enclave has no header yet that proves it
+					s.post(&wire.In{Body: &wire.In_Serve{Serve: &wire.Serve{Cluster: c.Id, Epoch: c.Epoch, Roster: c.Roster}}})
+					continue // the enclave has no header yet that proves it: it asks for the key meanwhile
 				}
 				now = append(now, c.Id)
 				if slices.Contains(serving, c.Id) {

@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	surveyAfter = 16 // blocks that clusters have to follow a border before they lag
+	surveyAfter = 40 // blocks that clusters have to follow a border before they lag
 	surveyEvery = 16 // blocks from one survey to the next, at least
 	surveyOnce  = 16 // clusters looked at at one height
 )

@@ -18,7 +18,7 @@ func begin(t *testing.T, n *enclavetest.Net) {
 	next := n.Chain.Epoch() + 1
 	for range 60 {
 		if n.Blocks(1); n.Chain.Epoch() == next {
-			n.Blocks(30)
+			n.Blocks(46)
 			return
 		}
 	}
@@ -38,6 +38,7 @@ func roster(n *enclavetest.Net, keepers ...*enclavetest.Node) {
 func asleep(t *testing.T) (n *enclavetest.Net, alice *enclavetest.User, contract []byte) {
 	t.Helper()
 	n = enclavetest.New(t, 3, 2, enclavetest.Gatekeepers(4, 2))
+	n.DropPeer = func(_ *enclavetest.Node, m *wire.PeerMessage) bool { return m.GetBeaconPart() != nil } // nothing is drawn here
 	five := n.AddKeeper()
 	five.Boot()
 	n.Blocks(1)

@@ -69,7 +69,7 @@ func (b *Broken) Handle(ctx context.Context, in *wire.In) (outs []*wire.Out) {
 			outs = b.x.Values(ctx, f)
 		}
 	case *wire.In_Serve:
-		outs = b.x.Serve(ctx, m.Serve.Cluster)
+		outs = b.x.Serve(ctx, m.Serve)
 	case *wire.In_Code:
 		outs = b.x.Code(ctx, m.Code)
 	case *wire.In_Peer:

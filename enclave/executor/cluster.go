@@ -39,7 +39,8 @@ type cluster struct {
 	keys    ring
 	archive map[label]*keytree.Secret // state keys of labels that are not in keys
 	request *request
-	said    word // the last announcement
+	early   *request // made before the membership was proven; nil: none
+	said    word     // the last announcement
 
 	final      snapshot
 	candidates map[string]*candidate // of batch final.number+1, by hash
@@ -192,7 +193,9 @@ func (x *Executor) observe(c *cluster, f lightclient.Facts) error {
 		}
 	}
 	if !slices.ContainsFunc(info.Members, x.cfg.Worker().Is) {
+		early := c.early
 		c.retire() // removed, or never a member
+		c.early = early
 	}
 	former := c.info
 	c.height, c.info, c.head, c.inbox, c.key, c.nextKey, c.set, c.prevSet, c.members, c.me = f.Height, info, head, inbox, key, nextKey, set, prevSet, members, me

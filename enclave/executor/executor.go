@@ -47,8 +47,10 @@ func New(cfg Config) *Executor {
 // maxClusters bounds what a hostile host can make the enclave keep.
 const maxClusters = 64
 
-// Serve begins to look at a cluster; whether this worker is a member the chain says.
-func (x *Executor) Serve(ctx context.Context, id uint64) []*wire.Out {
+// Serve begins to look at a cluster; whether this worker is a member the chain says. If a secret is named, it is asked for before the
+// membership is proven: the chain records no request but a member's, and no part is used before the gatekeepers are proven.
+func (x *Executor) Serve(ctx context.Context, s *wire.Serve) []*wire.Out {
+	id := s.Cluster
 	c := x.clusters[id]
 	if c == nil {
 		if len(x.clusters) == maxClusters {
@@ -56,6 +58,9 @@ func (x *Executor) Serve(ctx context.Context, id uint64) []*wire.Out {
 		}
 		c = newCluster(id)
 		x.clusters[id] = c
+	}
+	if err := x.askEarly(c, label{s.Epoch, s.Roster}); err != nil {
+		x.complain(err)
 	}
 	x.look(c)
 	return x.drain()

@@ -40,6 +40,7 @@ func (x *Executor) public() []byte {
 // keep sees to it that the worker asks for the secrets it lacks, one after another since the chain records one request of a worker
 // and cluster, and tells the newest input key until a quorum has told the same.
 func (x *Executor) keep(c *cluster) {
+	c.adopt()
 	if c.request == nil || c.height >= c.request.height+repeatAfter {
 		var last label
 		if c.request != nil {
@@ -65,18 +66,26 @@ func (x *Executor) keep(c *cluster) {
 }
 
 func (x *Executor) ask(c *cluster, l label) error {
+	r, err := x.newRequest(c.id, l, c.height)
+	if err == nil {
+		c.request = r
+	}
+	return err
+}
+
+// newRequest gives a request out.
+func (x *Executor) newRequest(id uint64, l label, height uint64) (*request, error) {
 	key, err := hpke.MLKEM768X25519().GenerateKey()
 	if err != nil {
-		return fmt.Errorf("drawing a one-time key: %w", err)
+		return nil, fmt.Errorf("drawing a one-time key: %w", err)
 	}
 	r := &wire.KeyRequest{
-		Cluster: c.id, Epoch: l.epoch, Roster: l.roster, Worker: x.cfg.Worker(),
+		Cluster: id, Epoch: l.epoch, Roster: l.roster, Worker: x.cfg.Worker(),
 		OneTimeKey: key.PublicKey().Bytes(), IdentityKey: x.public(),
 	}
 	r.Signature = ed25519.Sign(x.cfg.Identity, settle.KeyRequestBytes(x.cfg.ChainID, r))
-	c.request = &request{label: l, key: key, height: c.height, parts: map[int][]dprf.Part{}, kept: map[uint64]map[int][]dprf.Part{}}
 	x.emit(&wire.Out{Body: &wire.Out_KeyRequest{KeyRequest: r}})
-	return nil
+	return &request{label: l, key: key, height: height, parts: map[int][]dprf.Part{}, kept: map[uint64]map[int][]dprf.Part{}}, nil
 }
 
 func (x *Executor) announce(c *cluster, l label) {

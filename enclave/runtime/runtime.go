@@ -184,7 +184,7 @@ func (r *Runtime) dispatch(ctx context.Context, in *wire.In) []*wire.Out {
 	}
 	switch b := in.Body.(type) {
 	case *wire.In_Serve:
-		return r.executor.Serve(ctx, b.Serve.Cluster)
+		return r.executor.Serve(ctx, b.Serve)
 	case *wire.In_Code:
 		return r.executor.Code(ctx, b.Code)
 	case *wire.In_Peer:

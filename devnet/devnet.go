@@ -345,6 +345,12 @@ func (n *Network) RestartGatekeeper(i int) error {
 // RestartExecutor does the same with executor i's.
 func (n *Network) RestartExecutor(i int) error { return n.restartEnclave(i + 1) }
 
+// StopExecutor ends executor i's enclave, as a fault, until StartExecutor.
+func (n *Network) StopExecutor(i int) error { return n.Kill("pruntime-" + n.operators[i+1].Name) }
+
+// StartExecutor starts executor i's enclave anew: it holds nothing.
+func (n *Network) StartExecutor(i int) error { return n.startEnclave(i + 1) }
+
 func (n *Network) restartEnclave(i int) error {
 	if err := n.Kill("pruntime-" + n.operators[i].Name); err != nil {
 		return err

@@ -70,7 +70,7 @@ func TestGoodEvidence(t *testing.T) {
 }
 
 // Every reason for a refusal. change happens before the quote is made, forge after it.
-func TestEveryReason(t *testing.T) {
+func TestP15_EveryReason(t *testing.T) {
 	type in = *Input
 	id := func(i in) *wire.WorkerIdentity { return i.Evidence.Identity }
 	for _, c := range []struct {
@@ -177,7 +177,7 @@ func TestEveryReason(t *testing.T) {
 }
 
 // The zero value of every option accepts nothing.
-func TestZeroValuesFailClosed(t *testing.T) {
+func TestP15_ZeroValuesFailClosed(t *testing.T) {
 	if Verify(Input{}).Accepted || (Verdict{}).Accepted {
 		t.Error("nothing was accepted")
 	}

@@ -26,7 +26,7 @@ func tdx() (*claims.Claims, *wire.Policy, *wire.NetworkParams) {
 		}, &wire.NetworkParams{}
 }
 
-func TestPolicies(t *testing.T) {
+func TestP15_Policies(t *testing.T) {
 	type change = func(*claims.Claims, *wire.Policy, *wire.NetworkParams)
 	for _, c := range []struct {
 		name, codes string
@@ -130,7 +130,7 @@ func TestPolicies(t *testing.T) {
 }
 
 // No vote lowers the least delay, and no production genesis either.
-func TestActivationDelay(t *testing.T) {
+func TestP09_NoVoteLowersTheDelay(t *testing.T) {
 	for _, c := range []struct {
 		n    *wire.NetworkParams
 		want uint64

@@ -2,11 +2,15 @@ package keepertest
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	abci "github.com/cometbft/cometbft/abci/types"
 
 	"github.com/phala-go/phala/chain/app"
 	"github.com/phala-go/phala/chain/app/apptest"
@@ -168,7 +172,7 @@ func TestCollateralIsExported(t *testing.T) {
 }
 
 // A report with another operator's chip identity retires nobody: what is registered is an operator's slot.
-func TestForgedChipRetiresNobody(t *testing.T) {
+func TestP15_ForgedChipRetiresNobody(t *testing.T) {
 	h := newHardware(t, 3)
 	honest := newBoot(h.Accounts[0], 4, wire.ROLE_EXECUTOR, "honest")
 	h.MustDeliver(h.Accounts[0], h.message(honest, wire.TEE_KIND_SEV_SNP))
@@ -185,7 +189,7 @@ func TestForgedChipRetiresNobody(t *testing.T) {
 }
 
 // When the maker's word runs out, so does the registration, at the block's time and without anybody asking.
-func TestCollateralRunsOut(t *testing.T) {
+func TestP15_CollateralRunsOut(t *testing.T) {
 	h := newHardware(t, 3)
 	b := newBoot(h.Accounts[0], 0, wire.ROLE_EXECUTOR, "lapses")
 	h.MustDeliver(h.Accounts[0], h.message(b, wire.TEE_KIND_TDX))
@@ -202,8 +206,57 @@ func TestCollateralRunsOut(t *testing.T) {
 	h.event(res, workertypes.EventRefused, workertypes.AttributeOperator, h.Accounts[0].String())
 }
 
+// A registration that has lapsed and is renewed by the same boot, or taken over by the next, ends again when the newer evidence does;
+// each end is told once.
+func TestP15_LapsedRegistrationEndsAgain(t *testing.T) {
+	h := newHardware(t, 3)
+	lasting := func(until string) {
+		h.td.TCBInfo = func(s string) string {
+			return strings.ReplaceAll(s, `"nextUpdate":"2026-06-21`, `"nextUpdate":"`+until)
+		}
+		h.td.QEIdentity = h.td.TCBInfo
+		h.td.List = func(_ dcaptest.Role, l *x509.RevocationList) { l.NextUpdate = l.NextUpdate.AddDate(0, 2, 0) }
+	}
+	b, next := newBoot(h.Accounts[0], 0, wire.ROLE_EXECUTOR, "lapses"), newBoot(h.Accounts[0], 0, wire.ROLE_EXECUTOR, "next boot")
+	told := func(res *abci.ResponseFinalizeBlock) (n int) {
+		for _, e := range res.Events {
+			if e.Type == workertypes.EventExpired {
+				n++
+			}
+		}
+		return n
+	}
+	lapse := func() {
+		t.Helper()
+		end := time.Unix(h.worker(b).NotAfter, 0)
+		h.Time = end.Add(-h.Step)
+		if n := told(h.Block()); n != 1 || h.worker(b).ExpiryHeight != uint64(h.Height) {
+			t.Fatalf("%d ends are told at height %d, and the worker ends at %d", n, h.Height, h.worker(b).ExpiryHeight)
+		}
+		for range 3 {
+			if n := told(h.Block()); n != 0 {
+				t.Fatal("its end is told again")
+			}
+		}
+	}
+	lasting("2026-06-11")
+	h.MustDeliver(h.Accounts[0], h.message(b, wire.TEE_KIND_TDX))
+	for _, x := range []struct {
+		boot  *boot
+		until string
+	}{{b, "2026-06-21"}, {next, "2026-07-01"}} {
+		lapse()
+		lasting(x.until)
+		h.event(h.MustDeliver(h.Accounts[0], h.message(x.boot, wire.TEE_KIND_TDX)), workertypes.EventRegistered, workertypes.AttributeSlot, "0")
+		if w := h.worker(b); w.ExpiryHeight <= uint64(h.Height) || time.Unix(w.NotAfter, 0).UTC().Format(time.DateOnly) != x.until {
+			t.Fatalf("renewed: %+v", w)
+		}
+	}
+	lapse()
+}
+
 // P15: what is not in order does not register, and the event names what.
-func TestHardwareIsRefused(t *testing.T) {
+func TestP15_HardwareIsRefused(t *testing.T) {
 	h := newHardware(t, 3)
 	td, snp := h.td, h.snp
 	for code, c := range map[string]struct {

@@ -54,7 +54,7 @@ func (w *world) expiry(b *boot) uint64 {
 }
 
 // P9 on the chain: a program that governance approves counts only after the network's delay, whatever the proposal says.
-func TestApprovalIsDelayed(t *testing.T) {
+func TestP09_ApprovalIsDelayed(t *testing.T) {
 	const delay = 50
 	w := newDelayedWorld(t, delay)
 	p := w.policy()
@@ -100,7 +100,7 @@ func TestApprovalIsDelayed(t *testing.T) {
 }
 
 // A measurement that is to end ends its workers at the stated height, and takes none anew that would live longer.
-func TestRetirementEndsWorkers(t *testing.T) {
+func TestP09_RetirementEndsWorkers(t *testing.T) {
 	w := newWorld(t)
 	b := w.executors(1)[0]
 	p := w.policy()

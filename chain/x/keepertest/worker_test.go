@@ -48,7 +48,7 @@ func TestRegistrationIsRefused(t *testing.T) {
 }
 
 // Evidence that is refused leaves an event for each reason, costs its sender the gas, and changes nothing else.
-func TestEvidenceIsRefused(t *testing.T) {
+func TestP15_EvidenceIsRefused(t *testing.T) {
 	w := newWorld(t)
 	b := newBoot(w.Accounts[2], 3, wire.ROLE_EXECUTOR, "other")
 	for name, c := range map[string]struct {
@@ -90,7 +90,7 @@ func TestEvidenceIsRefused(t *testing.T) {
 	}
 }
 
-func TestNonceOutOfTheWindow(t *testing.T) {
+func TestP15_NonceOutOfTheWindow(t *testing.T) {
 	w := newWorld(t)
 	m := w.registration(newBoot(w.Accounts[2], 0, wire.ROLE_EXECUTOR, "slow"))
 	w.Blocks(attestationtypes.NoncesKept)
@@ -115,15 +115,17 @@ func TestExpiryIsTold(t *testing.T) {
 	w := newWorld(t)
 	b := newBoot(w.Accounts[2], 3, wire.ROLE_EXECUTOR, "short")
 	w.register(w.Accounts[2], b)
-	got, err := w.App.WorkerKeeper.Worker(w.Ctx(), b.ref)
-	w.check(err)
-	for {
-		told := ended(w.Block())
-		if at := uint64(w.Height); told != (at == got.ExpiryHeight) {
-			t.Fatalf("at height %d of an end at %d: told %t", at, got.ExpiryHeight, told)
-		} else if told {
-			return
+	w.Blocks(5)
+	for range 2 { // renewed while it counts, and after it has ended
+		w.register(w.Accounts[2], b)
+		end := w.expiry(b)
+		for told := false; !told; {
+			told = ended(w.Block())
+			if at := uint64(w.Height); told != (at == end) {
+				t.Fatalf("at height %d of an end at %d: told %t", at, end, told)
+			}
 		}
+		w.Blocks(2)
 	}
 }
 
@@ -210,7 +212,7 @@ func TestWorkersArePaged(t *testing.T) {
 	}
 }
 
-func TestPoliciesAreGovernances(t *testing.T) {
+func TestP09_PoliciesAreGovernances(t *testing.T) {
 	w := newWorld(t)
 	p := &wire.Policy{Role: wire.ROLE_EXECUTOR, MaxAgeBlocks: 7}
 	w.refused(w.Deliver(w.Accounts[0], &attestationtypes.MsgUpdatePolicy{Authority: w.Accounts[0].String(), Policy: p}), attestationtypes.ErrUnauthorized, "proposal")

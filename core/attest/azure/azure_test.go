@@ -71,7 +71,7 @@ func TestAccepted(t *testing.T) {
 	}
 }
 
-func TestRefused(t *testing.T) {
+func TestP15_Refused(t *testing.T) {
 	pad := func(n int) func([]byte) []byte {
 		return func(b []byte) []byte { return b[:n] }
 	}

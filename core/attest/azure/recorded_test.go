@@ -98,7 +98,7 @@ func recorded(t *testing.T, name string) (*wire.AzureQuote, sevsnp.Collateral, s
 		sevsnp.Options{Now: leaf.NotBefore.Add(24 * time.Hour), Roots: sevsnp.AMD(), AllowMissingCRL: true}
 }
 
-func TestRecorded(t *testing.T) {
+func TestP15_Recorded(t *testing.T) {
 	for name, nonce := range map[string]string{
 		"snp/azure-evidence-v1.json":    hex.EncodeToString([]byte("challenge")),
 		"snp/azure-evidence-genoa.json": "0218488bae25d2509232bf676f1a66a30d7372add909109b36016ef136f2938ca05475f8b46094de6b64270ea35d950f",
@@ -116,7 +116,7 @@ func TestRecorded(t *testing.T) {
 }
 
 // Quotes that other machines made do not come to be vouched for by a report.
-func TestRecordedOfAnotherMachine(t *testing.T) {
+func TestP15_RecordedOfAnotherMachine(t *testing.T) {
 	q, c, o := recorded(t, "snp/azure-evidence-v1.json")
 	other, _, _ := recorded(t, "snp/azure-evidence-genoa.json")
 	q.Tpm = other.Tpm

@@ -11,7 +11,7 @@ import (
 )
 
 // Every byte of a quote and its collateral, changed alone in one bit, is refused: each is signed, or has one form only.
-func TestMutation(t *testing.T) {
+func TestP15_Mutation(t *testing.T) {
 	e := made(t, dcaptest.New("seed", 5, at))
 	mutateAll(t, &e, 1)
 	e = made(t, dcaptest.New("seed", 3, at))
@@ -57,7 +57,7 @@ func refused(t *testing.T, what string, i int, e dcaptest.Evidence, want claims.
 }
 
 // The same for the evidence of real machines, at some of the bytes.
-func TestMutationRecorded(t *testing.T) {
+func TestP15_MutationRecorded(t *testing.T) {
 	for _, r := range dcap.Evidence(t, "dcap") {
 		if r.Name != "tdx-v5-UpToDate-cf77a6e91e48" && r.Name != "sgx-v3-SWHardeningNeeded-c81a90ee23bb" {
 			continue

@@ -66,7 +66,7 @@ func (r recorded) verify() (claims.Claims, error) {
 	return Verify(r.Quote, r.Collateral, Options{Now: r.At, Root: IntelRoot()})
 }
 
-func TestRecorded(t *testing.T) {
+func TestP15_Recorded(t *testing.T) {
 	for _, r := range evidence(t, "dcap") {
 		t.Run(r.name, func(t *testing.T) {
 			c, err := r.verify()
@@ -117,12 +117,26 @@ func compare(t *testing.T, r recorded, c claims.Claims) {
 	}
 }
 
-func TestBroken(t *testing.T) {
+func TestP15_RecordedNegatives(t *testing.T) {
+	because := map[string]string{
+		"sgx-with-tdx-collateral": "wrong-collateral", "tdx-collateral-expired": "collateral-expired crl-expired", "tdx-mrtd-bit": "bad-signature",
+		"tdx-qeidentity-edited": "bad-signature", "tdx-report-data-bit": "bad-signature", "tdx-tcbinfo-other-fmspc": "collateral-not-yet-valid wrong-collateral",
+		"tdx-v5-body-type": "unsupported-quote", "tdx-wrong-crl": "wrong-crl",
+	}
 	for _, r := range evidence(t, "dcap-broken") {
 		t.Run(r.name, func(t *testing.T) {
 			_, err := r.verify()
 			if err == nil {
 				t.Fatalf("accepted, though %s", r.Because)
+			}
+			var codes []string
+			for _, x := range claims.Reasons(err, "?") {
+				if !slices.Contains(codes, x.Code) {
+					codes = append(codes, x.Code)
+				}
+			}
+			if got := strings.Join(codes, " "); got != because[r.name] {
+				t.Errorf("refused because of %q, want %q: %s", got, because[r.name], r.Because)
 			}
 		})
 	}

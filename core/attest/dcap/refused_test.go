@@ -58,7 +58,7 @@ func replace(old, to string) func(string) string {
 	return func(s string) string { return strings.Replace(s, old, to, 1) }
 }
 
-func TestRevoked(t *testing.T) {
+func TestP15_Revoked(t *testing.T) {
 	run(t, []refusal{
 		{"PCK", func(m *dcaptest.Machine) { m.Revoked = []dcaptest.Role{dcaptest.PCK} }, "certificate-revoked", "PCK certificate"},
 		{"PCK CA", func(m *dcaptest.Machine) { m.Revoked = []dcaptest.Role{dcaptest.PCKCA} }, "certificate-revoked", "PCK chain CA"},
@@ -67,7 +67,7 @@ func TestRevoked(t *testing.T) {
 }
 
 // A certificate of another issuer with a revoked one's serial number is not revoked: numbers mean something within one issuer only.
-func TestSameSerial(t *testing.T) {
+func TestP15_SameSerial(t *testing.T) {
 	m := dcaptest.New("seed", 4, at)
 	var pck *x509.Certificate
 	m.Cert = func(r dcaptest.Role, c *x509.Certificate) {
@@ -92,7 +92,7 @@ func TestSameSerial(t *testing.T) {
 	}
 }
 
-func TestDates(t *testing.T) {
+func TestP15_Dates(t *testing.T) {
 	var list []refusal
 	for _, r := range []struct {
 		role  dcaptest.Role
@@ -138,7 +138,7 @@ func TestDates(t *testing.T) {
 	run(t, list)
 }
 
-func TestWrongQE(t *testing.T) {
+func TestP15_WrongQE(t *testing.T) {
 	qe := func(i int) func(*dcaptest.Machine) {
 		return func(m *dcaptest.Machine) { m.Edit = func(p *dcaptest.Parts) { p.QEReport[i] ^= 0x02 } }
 	}
@@ -151,7 +151,7 @@ func TestWrongQE(t *testing.T) {
 	})
 }
 
-func TestWrongPlatform(t *testing.T) {
+func TestP15_WrongPlatform(t *testing.T) {
 	run(t, []refusal{
 		{"FMSPC", func(m *dcaptest.Machine) { m.TCBInfo = replace(`"fmspc":"90`, `"fmspc":"91`) }, "wrong-collateral", "TCB info FMSPC"},
 		{"PCE id", func(m *dcaptest.Machine) { m.TCBInfo = replace(`"pceId":"0000"`, `"pceId":"0001"`) }, "wrong-collateral", "TCB info PCE id"},
@@ -177,7 +177,7 @@ func TestJSON(t *testing.T) {
 }
 
 // A certificate signed by a key that is not its issuer's.
-func TestSignedByAnother(t *testing.T) {
+func TestP15_SignedByAnother(t *testing.T) {
 	run(t, []refusal{
 		{"PCK by root", func(m *dcaptest.Machine) { m.SignedBy = map[dcaptest.Role]dcaptest.Role{dcaptest.PCK: dcaptest.Root} }, "bad-signature", "PCK chain leaf"},
 		{"CA by signer", func(m *dcaptest.Machine) {

@@ -10,7 +10,7 @@ import (
 )
 
 // Each part of the collateral from another PKI, of the same names and serial numbers, is refused; so is each from another role.
-func TestSwapped(t *testing.T) {
+func TestP15_Swapped(t *testing.T) {
 	ours, theirs := made(t, dcaptest.New("seed", 4, at)), made(t, dcaptest.New("other", 4, at))
 	sgx := made(t, dcaptest.New("seed", 3, at))
 	processor := dcaptest.New("seed", 4, at)
@@ -53,7 +53,7 @@ func TestSwapped(t *testing.T) {
 }
 
 // Debug, and levels below the best, are said and not refused: a policy judges them.
-func TestLevels(t *testing.T) {
+func TestP15_Levels(t *testing.T) {
 	for _, c := range []struct {
 		name                     string
 		change                   func(*dcaptest.Machine)
@@ -85,7 +85,7 @@ func TestLevels(t *testing.T) {
 	}
 }
 
-func TestModule(t *testing.T) {
+func TestP15_Module(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change func(*dcaptest.Machine)

@@ -85,7 +85,7 @@ func TestAccepts(t *testing.T) {
 	}
 }
 
-func TestDebug(t *testing.T) {
+func TestP15_Debug(t *testing.T) {
 	doc, o := made(t, func(m *nitrotest.Machine) { m.PCRs[0] = make([]byte, 48) })
 	if got, err := nitro.Verify(doc, o); err != nil || !got.Debug {
 		t.Errorf("debug %v, %v", got.Debug, err)
@@ -117,7 +117,7 @@ func TestNitroTPM(t *testing.T) {
 	}
 }
 
-func TestRefuses(t *testing.T) {
+func TestP15_Refuses(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	edit := func(i int, f func(*x509.Certificate)) func(*nitrotest.Machine) {
 		return func(m *nitrotest.Machine) { m.Chain[i].Edit = f }
@@ -252,7 +252,7 @@ func TestEnvelope(t *testing.T) {
 }
 
 // Every byte of a document, changed alone: it is refused.
-func TestMutation(t *testing.T) {
+func TestP15_Mutation(t *testing.T) {
 	for _, tpm := range []bool{false, true} {
 		doc, o := made(t, func(m *nitrotest.Machine) { m.TPM = tpm })
 		for i := range doc {

@@ -26,7 +26,7 @@ func recorded(t testing.TB, name string) []byte {
 	return b
 }
 
-func TestRecorded(t *testing.T) {
+func TestP15_Recorded(t *testing.T) {
 	for _, c := range []struct {
 		name, at, pcr0, user string
 		debug                bool

@@ -42,7 +42,7 @@ func recorded(t testing.TB, name string) ([]byte, Collateral, Options) {
 	return read(t, dir, name+".report.bin"), c, Options{Now: leaf.NotBefore.Add(24 * time.Hour), Roots: AMD(), AllowMissingCRL: true}
 }
 
-func TestRecorded(t *testing.T) {
+func TestP15_Recorded(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		line       Line
@@ -80,7 +80,7 @@ func TestRecorded(t *testing.T) {
 	}
 }
 
-func TestRecordedWrongVCEK(t *testing.T) {
+func TestP15_RecordedWrongVCEK(t *testing.T) {
 	report, col, o := recorded(t, "trustee-milan-vcek-INVALID-new")
 	if _, err := Verify(report, col, o); err == nil {
 		t.Fatal("a certificate of another chip was accepted")
@@ -89,7 +89,7 @@ func TestRecordedWrongVCEK(t *testing.T) {
 	}
 }
 
-func TestRecordedChecksTime(t *testing.T) {
+func TestP15_RecordedChecksTime(t *testing.T) {
 	report, col, o := recorded(t, "google-milan-vcek")
 	leaf, err := x509.ParseCertificate(col.Leaf)
 	if err != nil {
@@ -103,7 +103,7 @@ func TestRecordedChecksTime(t *testing.T) {
 	}
 }
 
-func TestZeroOptionsAcceptNothing(t *testing.T) {
+func TestP15_ZeroOptionsAcceptNothing(t *testing.T) {
 	report, col, o := recorded(t, "google-milan-vcek")
 	for name, o := range map[string]Options{
 		"zero":     {},

@@ -87,7 +87,7 @@ func TestModels(t *testing.T) {
 	}
 }
 
-func TestRefusals(t *testing.T) {
+func TestP15_Refusals(t *testing.T) {
 	day := 24 * time.Hour
 	for _, c := range []struct {
 		name, code string

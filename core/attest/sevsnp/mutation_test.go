@@ -11,7 +11,7 @@ import (
 )
 
 // Every byte of the evidence, changed alone: it is refused, or says the same as before.
-func TestMutation(t *testing.T) {
+func TestP15_Mutation(t *testing.T) {
 	for _, m := range []sevsnptest.Machine{sevsnptest.New(sevsnp.Turin), sevsnptest.New(sevsnp.Genoa).WithVLEK()} {
 		m.SendMid = true
 		e := made(t, m)

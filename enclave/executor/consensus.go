@@ -111,7 +111,7 @@ func (x *Executor) Peer(ctx context.Context, m *wire.PeerMessage) []*wire.Out {
 	case *wire.PeerMessage_KeyPart:
 		err = x.part(ctx, b.KeyPart)
 	default:
-		err = errors.New("taking a peer's message: it is empty")
+		err = fmt.Errorf("taking a peer's message: an executor takes no %T", b)
 	}
 	if err != nil {
 		x.complain(err)

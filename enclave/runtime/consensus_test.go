@@ -373,6 +373,8 @@ func TestHostileMessages(t *testing.T) {
 				{Body: &wire.In_Peer{Peer: &wire.PeerMessage{Body: &wire.PeerMessage_Proposal{Proposal: &wire.Proposal{}}}}},
 				{Body: &wire.In_Peer{Peer: &wire.PeerMessage{Body: &wire.PeerMessage_Vote{Vote: &wire.Vote{Cluster: 1}}}}},
 				{Body: &wire.In_Peer{Peer: &wire.PeerMessage{Body: &wire.PeerMessage_KeyPart{KeyPart: &wire.KeyPart{Cluster: 1, Epoch: 1, Roster: 1, Worker: x.Ref}}}}},
+				{Body: &wire.In_Peer{Peer: &wire.PeerMessage{Body: &wire.PeerMessage_KeyPart{KeyPart: &wire.KeyPart{Cluster: 1, Epoch: 1, Roster: 1, Worker: x.Ref, Family: 9}}}}},
+				{Body: &wire.In_Peer{Peer: &wire.PeerMessage{Body: &wire.PeerMessage_KeptShares{KeptShares: &wire.KeptShares{Cluster: 1}}}}},
 				{Body: &wire.In_Serve{Serve: &wire.Serve{}}},
 				{Body: &wire.In_Serve{Serve: &wire.Serve{Cluster: 1 << 63}}},
 				{Body: &wire.In_Query{Query: &wire.QueryCall{}}},

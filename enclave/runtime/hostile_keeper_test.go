@@ -57,7 +57,9 @@ func (h *host) worsen(t *testing.T) {
 	for _, in := range []*wire.In{
 		{}, {Body: &wire.In_StoreValues{StoreValues: &wire.StoreValues{}}}, {Body: &wire.In_LightBlocks{LightBlocks: &wire.LightBlocks{Blocks: [][]byte{nil, []byte("x")}}}},
 		{Body: &wire.In_KeyRequest{KeyRequest: &wire.KeyRequestHint{Cluster: 77, Worker: &wire.WorkerRef{Operator: "nobody"}}}},
-		{Body: &wire.In_KeyRequest{KeyRequest: &wire.KeyRequestHint{}}}, {Body: &wire.In_Peer{Peer: &wire.PeerMessage{}}}, {Body: &wire.In_Serve{Serve: &wire.Serve{Cluster: 1}}},
+		{Body: &wire.In_KeyRequest{KeyRequest: &wire.KeyRequestHint{}}}, {Body: &wire.In_Peer{Peer: &wire.PeerMessage{}}},
+		{Body: &wire.In_Peer{Peer: &wire.PeerMessage{Body: &wire.PeerMessage_KeptRequest{KeptRequest: &wire.KeptRequest{}}}}},
+		{Body: &wire.In_Peer{Peer: &wire.PeerMessage{Body: &wire.PeerMessage_KeptShares{KeptShares: &wire.KeptShares{}}}}}, {Body: &wire.In_Serve{Serve: &wire.Serve{Cluster: 1}}},
 	} {
 		h.said = append(h.said, h.Handler.Handle(t.Context(), in)...)
 	}

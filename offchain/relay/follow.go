@@ -78,7 +78,7 @@ func (s *session) bring(first, last uint64) (refused bool, err error) {
 	var f *enclave.Failure
 	if errors.As(err, &f) {
 		s.cfg.Metrics.Add(metrics.HeadersRefused, 1)
-		s.countFailure(&wire.Failure{Code: f.Code})
+		s.countFailure(f.Failure)
 		s.log.Warn("the enclave refused headers", "first", first, "last", last, "code", f.Code, "reason", f.Message)
 		return true, nil
 	}

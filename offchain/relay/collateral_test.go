@@ -279,22 +279,28 @@ func TestBadCollateral(t *testing.T) {
 	next[*worker.MsgRegisterWorker](t, m)
 }
 
-// Renewals come when the evidence is old, however long ago the boot first registered.
-func TestRenewalsDoNotBecomeMore(t *testing.T) {
-	b := newBench(t, 10)
-	e := startTEE(t, b.socket, executor(1))
-	e.serve()
-	b.run(t)
-	n := 0
-	for range 600 { // evidence lasts 40 blocks
-		b.chain.advance()
-		time.Sleep(2 * time.Millisecond)
-		for len(b.chain.sent) > 0 {
-			<-b.chain.sent
-			n++
+// Renewals come when the evidence is old, however long ago the boot first registered: not at every look, and never too late.
+func TestRenewalsKeepTheirPace(t *testing.T) {
+	for _, c := range []struct{ life, blocks, most int }{{40, 400, 22}, {200, 2000, 22}} {
+		b := newBench(t, 10)
+		b.chain.life = uint64(c.life)
+		e := startTEE(t, b.socket, executor(1))
+		e.serve()
+		b.run(t)
+		wait(t, b.chain.sent, "a registration", func(proto.Message) bool { return true })
+		n := 1
+		for range c.blocks {
+			if h := b.chain.advance(); b.chain.record().ExpiryHeight <= h {
+				t.Fatalf("evidence of %d blocks: the registration has ended at height %d", c.life, h)
+			}
+			time.Sleep(2 * time.Millisecond)
+			for len(b.chain.sent) > 0 {
+				<-b.chain.sent
+				n++
+			}
 		}
-	}
-	if n < 600/40 || n > 600/18 {
-		t.Errorf("%d registrations in 600 blocks", n)
+		if n > c.most {
+			t.Errorf("evidence of %d blocks: %d registrations in %d", c.life, n, c.blocks)
+		}
 	}
 }

@@ -51,6 +51,7 @@ type chain struct {
 	set, previous *wire.GatekeeperSet
 	generation    *wire.Generation
 
+	life    uint64    // of evidence, in blocks
 	now     time.Time // of every block
 	network *wire.NetworkParams
 	kept    map[string]*attestation.QueryCollateralResponse
@@ -62,7 +63,7 @@ type chain struct {
 }
 
 func newChain(height uint64) *chain {
-	return &chain{height: height, workers: map[string]*wire.Worker{}, sent: make(chan proto.Message, 100)}
+	return &chain{height: height, life: 40, workers: map[string]*wire.Worker{}, sent: make(chan proto.Message, 100)}
 }
 
 func (c *chain) advance() uint64 {
@@ -186,7 +187,7 @@ func (c *chain) Send(ctx context.Context, msgs ...proto.Message) (node.TxResult,
 	id := m.Evidence.Identity
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	w := &wire.Worker{Worker: id.Worker, IdentityKey: id.IdentityKey, Endpoint: m.Endpoint, RegisteredHeight: c.height, ExpiryHeight: c.height + 40}
+	w := &wire.Worker{Worker: id.Worker, IdentityKey: id.IdentityKey, Endpoint: m.Endpoint, RegisteredHeight: c.height, ExpiryHeight: c.height + c.life}
 	if old := c.workers[id.Worker.Name()]; old != nil && bytes.Equal(old.IdentityKey, w.IdentityKey) {
 		w.RegisteredHeight = old.RegisteredHeight // as on the chain
 	}

@@ -66,7 +66,9 @@ func TestGenerationMessages(t *testing.T) {
 	b.chain.advance()
 	select {
 	case m := <-b.chain.sent:
-		t.Errorf("%T is sent while it is on its way", m)
+		if kind(m) != "" { // the registration may come now
+			t.Errorf("%T is sent while it is on its way", m)
+		}
 	case <-time.After(200 * time.Millisecond):
 	}
 	close(s.done)

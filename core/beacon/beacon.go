@@ -28,6 +28,10 @@ const (
 // MaxN bounds the members of a group, as in core/dprf.
 const MaxN = 16
 
+// Window is how many blocks after a height the chain takes its value at the latest. What waits for a value waits no longer: there never
+// will be one.
+const Window = 32
+
 // Message is what is signed for a height: domain || len(chain id) as 4 bytes || chain id || epoch || height, 8 bytes each, big
 // endian. No hash of a block is in it: who makes blocks could try several.
 func Message(chainID string, epoch, height uint64) []byte {

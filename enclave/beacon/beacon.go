@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	window = 64 // heights that are worked on at a time; older ones are given up
-	turn   = 3  // blocks until the next member sends what the chain still lacks
+	window = beacon.Window // heights that are worked on at a time; the chain takes no older ones
+	turn   = 3             // blocks until the next member sends what the chain still lacks
 )
 
 // Config of a Signer; every field is required.

@@ -24,6 +24,9 @@ type Sources struct {
 	// Random is of this input alone. nil: there is no value yet, and nothing
 	// takes its place.
 	Random *keytree.Secret
+	// Pending breaks off an input that draws while Random is nil: the value is
+	// still to come. nil: there never will be one.
+	Pending error
 }
 
 func secretKey(contract []byte) []byte { return append([]byte{10}, contract...) }
@@ -38,7 +41,7 @@ func (s *Session) endow(ed *state.Editor, contract []byte) {
 // extensions is what a call may use; how many calls there were before names
 // its randomness.
 func (s *Session) extensions(ed *state.Editor, meta *wire.Contract) (engine.Extensions, error) {
-	x := engine.Extensions{Recipient: s.sender, Events: maxPrivate - len(s.private), Bytes: maxPrivateBytes}
+	x := engine.Extensions{Pending: s.Pending, Recipient: s.sender, Events: maxPrivate - len(s.private), Bytes: maxPrivateBytes}
 	for _, e := range s.private {
 		x.Bytes -= len(e.Data)
 	}

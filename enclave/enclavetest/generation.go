@@ -231,12 +231,15 @@ func (c *Chain) Beacon(b *wire.Beacon) {
 		switch {
 		case c.Get(storekey.Gatekeeper, storekey.BeaconAt(b.Height), &wire.Beacon{}):
 			return fmt.Errorf("height %d has its value", b.Height)
+		case b.Height+beacon.Window < c.Height:
+			return fmt.Errorf("the value of height %d is taken no more", b.Height)
 		case !c.Get(storekey.Gatekeeper, storekey.BeaconKeyKey(b.Epoch), key):
 			return fmt.Errorf("epoch %d has no beacon", b.Epoch)
 		}
 		if err := beacon.Verify(key.Commitments[0], ChainID, b.Epoch, b.Height, b.Signature); err != nil {
 			return err
 		}
+		b.Taken = c.Height
 		c.Put(storekey.Gatekeeper, storekey.BeaconAt(b.Height), b)
 		return nil
 	})

@@ -40,6 +40,7 @@ const (
 type Extensions struct {
 	Secret    *keytree.Secret // of the contract; nil: it has no keys
 	Random    *keytree.Secret // of this call and no other; nil: there is no value to draw from
+	Pending   error           // breaks off a call that draws while Random is nil; nil: it is told that there is no value
 	Recipient string          // the address private events can be delivered to; "": nobody
 	Events    int             // how many more of these there may be
 	Bytes     int             // and of what size, all together
@@ -66,6 +67,8 @@ func extRandom(f *frame, a args) (uint64, error) {
 	switch {
 	case f.readOnly:
 		return notInQuery, nil
+	case f.extensions.Random == nil && f.extensions.Pending != nil:
+		return 0, &hostFault{f.extensions.Pending}
 	case f.extensions.Random == nil:
 		return noRandomness, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 
 	"github.com/phala-go/phala/core/gas"
 	"github.com/phala-go/phala/core/keytree"
@@ -35,8 +36,9 @@ type job struct {
 	at      lightclient.Header // contracts see its height and time
 	view    uint64
 	first   uint64
-	items   []*wire.InboxItem // by index, from first on, without gaps
-	slow    map[uint64]bool   // items whose contract was stopped by the clock: not run again for each view; nil: run all
+	items   []*wire.InboxItem                      // by index, from first on, without gaps
+	draw    func(height uint64) (*[32]byte, error) // the beacon of a height: see cluster.draw; nil: nothing is drawn
+	slow    map[uint64]bool                        // items whose contract was stopped by the clock: not run again for each view; nil: run all
 }
 
 // own is the keys of the batch's epoch and roster.
@@ -80,6 +82,9 @@ func (x *Executor) execute(ctx context.Context, j job) (*candidate, error) {
 	for i, item := range j.items {
 		run := &call{x: x, job: &j, item: item, place: uint32(i), ed: ed}
 		out, err := run.do(ctx)
+		if n := (*needBeacon)(nil); errors.As(err, &n) {
+			return nil, &needBeacon{height: n.height, place: i}
+		}
 		if err != nil {
 			return nil, err
 		}

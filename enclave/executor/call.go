@@ -116,14 +116,6 @@ func (c *call) session() *calls.Session {
 	}, Gas: gas.Limit(c.item.Context.GasClass), Slow: c.job.slow[c.item.Index]}
 }
 
-// sources is what the extensions draw from. The randomness of an input waits
-// for a beacon, which the chain does not have; a block's hash is no beacon,
-// since who makes the block chooses it (P13).
-func (c *call) sources() calls.Sources {
-	input := c.hash()
-	return calls.Sources{Secret: func(contract [32]byte) []byte { return c.job.own().ContractSecret(contract, input) }}
-}
-
 // hash names the input.
 func (c *call) hash() [32]byte { return sha256.Sum256(wire.SignBytes("phala/input-hash/v1", c.item)) }
 

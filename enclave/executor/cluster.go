@@ -2,6 +2,7 @@ package executor
 
 import (
 	"bytes"
+	"encoding/binary"
 	"maps"
 	"slices"
 
@@ -53,7 +54,9 @@ type cluster struct {
 	restoring bool // since the boot: records first, execution where nobody has them
 	records   map[uint64]*wire.SealedRecord
 	asked     map[uint64]uint64 // at which height, by batch
-	fetch     *fetch            // of a snapshot, before the records; nil: not begun
+	beacons   beacons
+	draws     map[uint64]bool // items that have been seen to draw
+	fetch     *fetch          // of a snapshot, before the records; nil: not begun
 	broken    error
 
 	writing *writer // of a snapshot; nil: none is being written
@@ -67,7 +70,7 @@ func newCluster(id uint64) *cluster {
 		id: id, me: -1, keys: ring{}, archive: map[label]*keytree.Secret{},
 		items: map[uint64]*wire.InboxItem{}, batches: map[uint64]*wire.CommittedBatch{}, wanted: map[string]*wire.StoreKey{},
 		final: genesisSnapshot(), candidates: map[string]*candidate{}, signed: map[uint64][]byte{}, votes: map[string]*tally{}, slow: map[uint64]bool{},
-		restoring: true, records: map[uint64]*wire.SealedRecord{}, asked: map[uint64]uint64{},
+		beacons: newBeacons(), draws: map[uint64]bool{}, restoring: true, records: map[uint64]*wire.SealedRecord{}, asked: map[uint64]uint64{},
 	}
 }
 
@@ -230,6 +233,9 @@ func (x *Executor) isMe(w *wire.Worker) bool {
 
 // take keeps an item or a batch.
 func (c *cluster) take(f lightclient.Facts, k *wire.StoreKey) error {
+	if k.Store == storekey.Gatekeeper {
+		return c.beacons.take(f, k, binary.BigEndian.Uint64(k.Key[1:]))
+	}
 	switch k.Key[0] {
 	case storekey.ItemKey(0, 0)[0]:
 		item := &wire.InboxItem{}

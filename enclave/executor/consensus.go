@@ -43,7 +43,9 @@ func (x *Executor) advance(ctx context.Context, c *cluster) {
 		}
 	}
 	var code *needCode
+	var drawn *needBeacon
 	switch {
+	case errors.As(err, &drawn): // asked for
 	case errors.Is(err, errNoKey): // asked for, or the next epoch makes void what needs it
 	case errors.As(err, &code):
 		x.emit(&wire.Out{Body: &wire.Out_NeedCode{NeedCode: &wire.NeedCode{Id: code.id}}})
@@ -67,9 +69,19 @@ func (x *Executor) propose(ctx context.Context, c *cluster) error {
 	if !ok {
 		return fmt.Errorf("height %d is not kept any more", c.height)
 	}
-	cand, err := x.execute(ctx, job{cluster: c.info, keys: c.keys, prev: c.final, at: at, view: view, first: c.head.InboxNext, items: items, slow: c.slow})
-	if err != nil {
-		return err
+	var cand *candidate
+	for cand == nil {
+		if items = x.ready(c, items, at.Height); len(items) == 0 {
+			return nil
+		}
+		var err error
+		cand, err = x.run(ctx, c, job{cluster: c.info, prev: c.final, at: at, view: view, first: c.head.InboxNext, items: items, slow: c.slow})
+		if n := (*needBeacon)(nil); errors.As(err, &n) {
+			continue // without that one, and those behind it
+		}
+		if err != nil {
+			return err
+		}
 	}
 	s := x.sign(c, cand)
 	c.votes[string(cand.hash)] = &tally{signatures: []*wire.BatchSignature{s}}
@@ -187,10 +199,11 @@ func (x *Executor) vote(ctx context.Context, c *cluster, p *wire.Proposal) error
 	if !ok {
 		return fmt.Errorf("voting on batch %d: height %d is not kept any more", b.Number, b.ChainHeight)
 	}
-	cand, err := x.execute(ctx, job{cluster: c.under(b.Epoch, b.Roster), keys: c.keys, prev: c.final, at: at, view: b.View, first: b.InboxFirst, items: items, slow: c.slow})
+	cand, err := x.run(ctx, c, job{cluster: c.under(b.Epoch, b.Roster), prev: c.final, at: at, view: b.View, first: b.InboxFirst, items: items, slow: c.slow})
 	if err != nil {
 		var code *needCode
-		if errors.As(err, &code) || errors.Is(err, errNoKey) {
+		var drawn *needBeacon
+		if errors.As(err, &code) || errors.As(err, &drawn) || errors.Is(err, errNoKey) {
 			c.held = append(c.held, p)
 		}
 		return err
@@ -307,7 +320,7 @@ func (x *Executor) repeat(ctx context.Context, c *cluster, b *wire.Batch) (bool,
 	if !ok || !bytes.Equal(at.Hash, b.ChainHash) {
 		return false, fmt.Errorf("repeating batch %d: its block %d is not among the last verified headers and nobody has its record", b.Number, b.ChainHeight)
 	}
-	cand, err := x.execute(ctx, job{cluster: c.under(b.Epoch, b.Roster), keys: c.keys, prev: c.final, at: at, view: b.View, first: b.InboxFirst, items: items})
+	cand, err := x.run(ctx, c, job{cluster: c.under(b.Epoch, b.Roster), prev: c.final, at: at, view: b.View, first: b.InboxFirst, items: items})
 	if errors.Is(err, errNoKey) {
 		c.restoring = true // another member has sealed what it came to under keys that this one has
 		return false, err
@@ -349,6 +362,7 @@ func (c *cluster) moveTo(s snapshot, b *wire.Batch) {
 	delete(c.batches, b.Number)
 	for i := b.InboxFirst; i < b.InboxFirst+uint64(b.InboxCount); i++ {
 		delete(c.items, i)
+		delete(c.draws, i)
 		delete(c.slow, i)
 	}
 }

@@ -44,7 +44,6 @@ func TestExtensions(t *testing.T) {
 	}
 	bob := w.User("bob").Addr
 	for msg, want := range map[string]string{
-		`{"draw":{}}`:                           "no randomness",
 		fmt.Sprintf(`{"tell":{"who":%q}}`, bob): "sender of the input alone",
 		fmt.Sprintf(`{"fail":{"tell":{"who":%q,"what":""}}}`, w.alice.Addr): "on purpose",
 	} {

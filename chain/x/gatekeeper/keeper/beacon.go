@@ -52,6 +52,7 @@ func (s MsgServer) SubmitBeacon(goCtx context.Context, m *types.MsgSubmitBeacon)
 	if err := types.CheckBeacon(ctx.ChainID(), height, current, previous, key, b); err != nil {
 		return nil, err
 	}
+	b.Taken = height
 	if err := k.beacons.Set(ctx, b.Height, *b); err != nil {
 		return nil, err
 	}

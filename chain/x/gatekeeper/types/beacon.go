@@ -24,8 +24,8 @@ var (
 )
 
 // BeaconWindow is how many blocks after a height its value is taken at the latest: a draw that waited longer is made at another
-// height.
-const BeaconWindow = 256
+// height, and enclaves tell a contract that there is nothing to draw from.
+const BeaconWindow = beacon.Window
 
 // BeaconKept is how many blocks a value stays on the chain.
 const BeaconKept = 10_000
@@ -33,8 +33,8 @@ const BeaconKept = 10_000
 // CheckBeacon decides whether b is the value of its height. current and previous are the last two epochs' sets, the keys by epoch;
 // height is that of the block that takes it. No hash of a block stands in for a value that is missing.
 func CheckBeacon(chainID string, height uint64, current, previous *wire.GatekeeperSet, key *wire.BeaconKey, b *wire.Beacon) error {
-	if b == nil || len(b.Signature) != beacon.SignatureSize {
-		return ErrMalformed.Wrapf("beacon needs a signature of %d bytes, has %d", beacon.SignatureSize, len(b.GetSignature()))
+	if b == nil || len(b.Signature) != beacon.SignatureSize || b.Taken != 0 {
+		return ErrMalformed.Wrapf("beacon needs a signature of %d bytes, has %d; and no height that took it, has %d", beacon.SignatureSize, len(b.GetSignature()), b.GetTaken())
 	}
 	if b.Height >= height || b.Height+BeaconWindow < height {
 		return ErrBeacon.Wrapf("value of height %d at height %d: it is taken from the next block on, for %d blocks", b.Height, height, BeaconWindow)

@@ -9,6 +9,7 @@ import (
 	"github.com/phala-go/phala/core/attest/dcap"
 	"github.com/phala-go/phala/core/attest/nitro"
 	"github.com/phala-go/phala/core/attest/sevsnp"
+	"github.com/phala-go/phala/core/attest/tpm"
 	"github.com/phala-go/phala/core/wire"
 )
 
@@ -47,6 +48,8 @@ func Check(ev *wire.Evidence, v Verifier) (claims.Claims, error) {
 		return checkAMD(ev, p, v, azure.Verify)
 	case wire.TEE_KIND_NITRO, wire.TEE_KIND_NITRO_TPM:
 		return checkNitro(ev, p, v)
+	case wire.TEE_KIND_TPM:
+		return checkTPM(ev, p, v)
 	default:
 		return claims.Claims{}, claims.Refuse("no-verifier", "kind", ev.GetKind().String(), "a kind of TEE that this program verifies", "")
 	}
@@ -105,4 +108,13 @@ func checkNitro(ev *wire.Evidence, p parts, v Verifier) (claims.Claims, error) {
 		return claims.Claims{}, claims.Refuse("wrong-kind", "kind", ev.Kind.String(), "the kind that the document is of", "")
 	}
 	return nitro.Verify(ev.Quote, nitro.Options{Now: v.Time, Root: v.Roots.Nitro})
+}
+
+// checkTPM believes only authorities and keys that a development network names.
+func checkTPM(ev *wire.Evidence, p parts, v Verifier) (claims.Claims, error) {
+	if err := p.only(wire.COLLATERAL_KIND_TPM_AK_CHAIN, wire.COLLATERAL_KIND_TPM_EVENT_LOG); err != nil {
+		return claims.Claims{}, err
+	}
+	return tpm.Verify(ev.Quote, tpm.Collateral{Chain: p.get(wire.COLLATERAL_KIND_TPM_AK_CHAIN), Log: p.get(wire.COLLATERAL_KIND_TPM_EVENT_LOG)},
+		tpm.Options{Now: v.Time, Roots: v.Roots.TPM, Names: v.Roots.AKs})
 }

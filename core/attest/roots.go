@@ -15,6 +15,8 @@ type Roots struct {
 	Intel []byte        // DER of the SGX root CA
 	AMD   []sevsnp.Root // the ARK of each line
 	Nitro []byte        // DER of the root of AWS Nitro enclaves
+	TPM   [][]byte      // DER of authorities that certify TPMs' attestation keys; no maker's
+	AKs   [][]byte      // names of attestation keys that are believed by themselves
 }
 
 // VendorRoots are the makers themselves, as constants of this program.
@@ -37,6 +39,12 @@ func RootsOf(n *wire.NetworkParams) Roots {
 			amd = append(amd, developmentARK(d.Certificate)...)
 		case wire.TEE_KIND_NITRO:
 			r.Nitro = d.Certificate
+		case wire.TEE_KIND_TPM:
+			if len(d.AkName) != 0 {
+				r.AKs = append(r.AKs, d.AkName)
+			} else {
+				r.TPM = append(r.TPM, d.Certificate)
+			}
 		}
 	}
 	r.AMD = append(amd, r.AMD...)

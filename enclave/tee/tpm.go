@@ -21,7 +21,7 @@ type TPM struct {
 	unmeasured
 	dev    io.ReadWriter
 	ak     uint32 // handle of the attestation key
-	public []byte // TPM2B_PUBLIC
+	public []byte // TPMT_PUBLIC
 }
 
 // newTPM records the configuration in PCR 15 and makes the attestation key, which the endorsement seed determines: it is the same

@@ -2,18 +2,24 @@ package tee
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"strings"
 	"testing"
 
 	"github.com/phala-go/phala/core/attest"
+	"github.com/phala-go/phala/core/attest/tpm"
+	"github.com/phala-go/phala/core/attest/tpm/tpmtest"
 	"github.com/phala-go/phala/core/wire"
 )
 
-// chip answers as a TPM 2.0 does, one answer a command, with PCRs that it keeps. It signs nothing: verifiers are tested elsewhere.
+// chip answers as a TPM 2.0 does, one answer a command, with PCRs that it keeps and a key of its own.
 type chip struct {
 	pcrs   [24][]byte
+	key    *ecdsa.PrivateKey
 	moving bool // another program extends PCR 0 at each quote
 	noBank bool
 	spoil  func(code uint32, answer []byte) []byte
@@ -21,7 +27,11 @@ type chip struct {
 }
 
 func newChip() *chip {
-	c := &chip{}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err) // no randomness: no test
+	}
+	c := &chip{key: key}
 	for i := range c.pcrs {
 		c.pcrs[i] = make([]byte, 32)
 	}
@@ -42,9 +52,13 @@ func (c *chip) Write(cmd []byte) (int, error) {
 		h := sha256.Sum256(append(bytes.Clone(c.pcrs[i]), cmd[len(cmd)-32:]...))
 		c.pcrs[i] = h[:]
 	case ccCreatePrimary:
-		handle, params = []byte{0x80, 0, 0, 0}, prefixed([]byte("public"))
+		handle, params = []byte{0x80, 0, 0, 0}, prefixed(c.quote(nil).AK)
 	case ccQuote:
-		params = append(prefixed(c.quote()), "signature"...)
+		if c.moving {
+			c.pcrs[0][0]++
+		}
+		q := c.quote(cmd[29 : 29+be.Uint16(cmd[27:])]) // head, handle, the session of an empty password, length
+		params = append(prefixed(q.Attest), q.Signature...)
 	}
 	if sessions {
 		params = append(be.AppendUint32(nil, uint32(len(params))), append(params, 0, 0, 1, 0, 0)...)
@@ -74,16 +88,15 @@ func (c *chip) readPCR(bits []byte) []byte {
 	return out
 }
 
-// quote is the magic, the type and the digest of the PCRs; what lies between does not matter here.
-func (c *chip) quote() []byte {
-	if c.moving {
-		c.pcrs[0][0]++
+func (c *chip) quote(nonce []byte) tpmtest.Quote {
+	m := tpmtest.New()
+	m.Key, m.Nonce, m.Attributes = c.key, bytes.Clone(nonce), akAttributes
+	copy(m.PCRs[:quotedPCRs], c.pcrs[:])
+	q, err := m.Quote()
+	if err != nil {
+		panic(err) // no randomness: no test
 	}
-	h := sha256.New()
-	for _, p := range c.pcrs[:quotedPCRs] {
-		h.Write(p)
-	}
-	return h.Sum([]byte{0xff, 'T', 'C', 'G', 0x80, 0x18})
+	return q
 }
 
 func TestTPMEvidence(t *testing.T) {
@@ -105,15 +118,43 @@ func TestTPMEvidence(t *testing.T) {
 	}
 	cfg := testConfig()
 	_, want := attest.RuntimeRegister(wire.TEE_KIND_TPM, attest.RuntimeConfig(cfg.ChainID, cfg.GenesisHash, cfg.Role))
-	if len(q.Pcrs) != quotedPCRs || !bytes.Equal(q.Pcrs[tpmRegister].Value, want) || string(q.Signature) != "signature" {
+	if len(q.Pcrs) != quotedPCRs || !bytes.Equal(q.Pcrs[tpmRegister].Value, want) {
 		t.Errorf("%d PCRs, PCR %d %x, want %x", len(q.Pcrs), tpmRegister, q.Pcrs[tpmRegister].Value, want)
 	}
+	verifies(t, ev, make([]byte, 64), want)
 	if _, err := x.Evidence(make([]byte, 63)); err == nil {
 		t.Error("report data of 63 bytes is taken")
 	}
 	c.moving = true
 	if _, err := x.Evidence(make([]byte, 64)); err == nil || !strings.Contains(err.Error(), "stand still") {
 		t.Errorf("PCRs that move: %v", err)
+	}
+}
+
+// verifies is what the chain does with the evidence: it counts where the AK's name is believed, and nowhere else.
+func verifies(t *testing.T, ev *wire.Evidence, reportData, runtime []byte) {
+	t.Helper()
+	q := &wire.TpmQuote{}
+	if err := wire.Unmarshal(ev.Quote, q); err != nil {
+		t.Fatal(err)
+	}
+	ak, err := tpm.ParsePublic(q.AkPublic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := attest.Verifier{Time: tpmtest.Now(), Roots: attest.RootsOf(&wire.NetworkParams{Development: true, DevelopmentRoots: []*wire.TrustedRoot{
+		{Kind: wire.TEE_KIND_TPM, AkName: ak.Name()},
+	}})}
+	got, err := attest.Check(ev, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.ReportData, reportData) || !bytes.Equal(got.Register("PCR15"), runtime) || len(got.Measurement) != 32 {
+		t.Errorf("%+v", got)
+	}
+	v.Roots = attest.VendorRoots()
+	if _, err := attest.Check(ev, v); err == nil {
+		t.Error("a TPM's key is believed that nobody has named")
 	}
 }
 

@@ -117,7 +117,7 @@ func answer(b []byte, tag uint16, answerHandle bool) (handle uint32, out *tpmRea
 
 var errCutOff = errors.New("an answer that is cut off")
 
-// createAK makes a restricted signing key, ECDSA on P-256 with SHA-256, from the endorsement seed.
+// createAK makes a restricted signing key, ECDSA on P-256 with SHA-256, from the endorsement seed, and gives its TPMT_PUBLIC.
 func createAK(dev io.ReadWriter) (handle uint32, public []byte, err error) {
 	be := binary.BigEndian
 	template := be.AppendUint16(nil, algECC)
@@ -133,7 +133,7 @@ func createAK(dev io.ReadWriter) (handle uint32, public []byte, err error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	public = prefixed(r.sized())
+	public = r.sized()
 	if r.short {
 		return 0, nil, errCutOff
 	}

@@ -148,7 +148,7 @@ func TestP15_Refused(t *testing.T) {
 	refused(t, e.Quote, e.Collateral, e.Options, "expired")
 }
 
-// area is a TPM2B_PUBLIC of an RSA key that signs by RSASSA with SHA-256, with that last byte of the modulus; 0 takes the AK's own key.
+// area is a TPMT_PUBLIC of an RSA key that signs by RSASSA with SHA-256, with that last byte of the modulus; 0 takes the AK's own key.
 func area(last byte) []byte {
 	n := bytes.Repeat([]byte{0xff}, 256)
 	n[255] = last
@@ -159,8 +159,7 @@ func area(last byte) []byte {
 		}
 		n = k.N.Bytes()
 	}
-	b := append([]byte{0, 1, 0, 0x0b, 0, 5, 0, 0x72, 0, 0, 0, 0x10, 0, 0x14, 0, 0x0b, 8, 0, 0, 0, 0, 0, 1, 0}, n...)
-	return append(binary.BigEndian.AppendUint16(nil, uint16(len(b))), b...)
+	return append([]byte{0, 1, 0, 0x0b, 0, 5, 0, 0x72, 0, 0, 0, 0x10, 0, 0x14, 0, 0x0b, 8, 0, 0, 0, 0, 0, 1, 0}, n...)
 }
 
 func TestSentKeyMayBeTheSame(t *testing.T) {

@@ -20,7 +20,7 @@ func verifyTPM(key *rsa.PublicKey, w *wire.TpmQuote) (*tpm.Quote, *tpm.PCRs, err
 	if err := sameKey(key, w.AkPublic); err != nil {
 		return nil, nil, err
 	}
-	pcrs, err := values(w.Pcrs)
+	pcrs, err := tpm.Values(w.Pcrs)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -56,21 +56,4 @@ func sameKey(key *rsa.PublicKey, area []byte) error {
 		return claims.Refuse("wrong-ak", "ak_public", "another key", "the HCLAkPub of the runtime data", "leave it away, or send quote and HCL report of one machine")
 	}
 	return nil
-}
-
-// values are the PCRs by index, each once and ascending.
-func values(list []*wire.TpmPcr) (*tpm.PCRs, error) {
-	var out tpm.PCRs
-	last := -1
-	for _, p := range list {
-		i := int(p.GetIndex())
-		if p == nil || p.Index >= tpm.NumPCRs || i <= last {
-			return nil, malformed("pcrs", fmt.Sprintf("PCR%d after PCR%d", p.GetIndex(), last), "each once, ascending, below 24")
-		}
-		if len(p.Value) == 0 {
-			return nil, malformed(fmt.Sprintf("PCR%d", i), "empty", "32 bytes")
-		}
-		out[i], last = p.Value, i
-	}
-	return &out, nil
 }

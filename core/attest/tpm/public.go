@@ -42,16 +42,15 @@ type Public struct {
 // Name is the key's name: nameAlg || hash of the public area (part 1, 16).
 func (p *Public) Name() []byte { return p.name }
 
-// ParsePublic reads a TPM2B_PUBLIC that holds an RSA key of 2048 to 4096 bits or one on P-256 or P-384. Any other is refused.
-func ParsePublic(b []byte) (*Public, error) {
-	outer := read(b, "TPM2B_PUBLIC")
-	area := outer.sized()
-	if err := outer.end(); err != nil {
-		return nil, err
-	}
+// ParsePublic reads a TPMT_PUBLIC, without the length that a TPM2B_PUBLIC has before it: an RSA key of 2048 to 4096 bits, or one on
+// P-256 or P-384. Any other is refused.
+func ParsePublic(area []byte) (*Public, error) {
 	r := read(area, "TPMT_PUBLIC")
 	p := &Public{Type: r.alg(), NameAlg: r.alg(), Attributes: Attributes(r.U32()), Policy: r.sized()}
 	hash, ok := p.NameAlg.Hash()
+	if r.Short {
+		return nil, r.end()
+	}
 	if !ok {
 		return nil, claims.Refuse("ak-unsupported", "nameAlg", p.NameAlg.String(), "SHA256, SHA384 or SHA512", "make the key with a name of SHA-256")
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/phala-go/phala/core/attest/claims"
 )
 
-// VerifyQuote says that the key ak (TPM2B_PUBLIC), which can sign nothing but what its TPM made, has signed quote (TPMS_ATTEST) with
+// VerifyQuote says that the key ak (TPMT_PUBLIC), which can sign nothing but what its TPM made, has signed quote (TPMS_ATTEST) with
 // signature (TPMT_SIGNATURE), that pcrs are what it selects and hash to its digest, and that it answers nonce, which may not be empty.
 // It says nothing of whose key ak is: that is the caller's, or Verify's.
 func VerifyQuote(ak, quote, signature []byte, pcrs *PCRs, nonce []byte) (*Quote, error) {

@@ -13,6 +13,7 @@ import (
 	"fmt"
 
 	"github.com/phala-go/phala/core/attest/tpm"
+	"github.com/phala-go/phala/core/wire"
 )
 
 const sha1 tpm.Alg = 4
@@ -26,6 +27,7 @@ type Machine struct {
 	Bank       tpm.Alg
 	PCRs       tpm.PCRs // those that are there are quoted
 	Nonce      []byte
+	Key        *ecdsa.PrivateKey // the AK, on P-256; nil for a new one at each quote
 
 	Magic                    uint32
 	Type                     uint16
@@ -35,10 +37,22 @@ type Machine struct {
 
 // Quote is a quote with what it needs.
 type Quote struct {
-	AK        []byte // TPM2B_PUBLIC
+	AK        []byte // TPMT_PUBLIC
 	Attest    []byte // TPMS_ATTEST
 	Signature []byte // TPMT_SIGNATURE
 	PCRs      tpm.PCRs
+	Key       crypto.Signer // the AK's
+}
+
+// Wire is the quote as a guest sends it.
+func (q Quote) Wire() []byte {
+	w := &wire.TpmQuote{Attest: q.Attest, Signature: q.Signature, AkPublic: q.AK}
+	for i, v := range q.PCRs {
+		if v != nil {
+			w.Pcrs = append(w.Pcrs, &wire.TpmPcr{Index: uint32(i), Value: v})
+		}
+	}
+	return wire.Marshal(w)
 }
 
 // New is a machine whose AK signs with ECDSA on P-256, and whose PCRs 0 to 15 are quoted.
@@ -62,7 +76,7 @@ func (m *Machine) Quote() (Quote, error) {
 	}
 	attest := m.attest()
 	signature, err := m.sign(key, attest)
-	return Quote{AK: public, Attest: attest, Signature: signature, PCRs: m.PCRs}, err
+	return Quote{AK: public, Attest: attest, Signature: signature, PCRs: m.PCRs, Key: key}, err
 }
 
 func u16(b []byte, v ...uint16) []byte {
@@ -74,7 +88,7 @@ func u16(b []byte, v ...uint16) []byte {
 
 func sized(b, v []byte) []byte { return append(u16(b, uint16(len(v))), v...) }
 
-// key makes the AK: its TPMT_PUBLIC (part 2, 12.2.4) within a TPM2B.
+// key makes the AK: its TPMT_PUBLIC (part 2, 12.2.4).
 func (m *Machine) key() (crypto.Signer, []byte, error) {
 	kind := tpm.AlgRSA
 	if m.Scheme == tpm.AlgECDSA {
@@ -87,15 +101,18 @@ func (m *Machine) key() (crypto.Signer, []byte, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		return k, sized(nil, sized(append(u16(area, 2048), 0, 0, 0, 0), k.N.FillBytes(make([]byte, 256)))), nil
+		return k, sized(append(u16(area, 2048), 0, 0, 0, 0), k.N.FillBytes(make([]byte, 256))), nil
 	}
 	curve, id := elliptic.P256(), uint16(3)
 	if m.Curve == 384 {
 		curve, id = elliptic.P384(), 4
 	}
-	k, err := ecdsa.GenerateKey(curve, rand.Reader)
-	if err != nil {
-		return nil, nil, err
+	k := m.Key
+	if k == nil {
+		var err error
+		if k, err = ecdsa.GenerateKey(curve, rand.Reader); err != nil {
+			return nil, nil, err
+		}
 	}
 	point, err := k.PublicKey.Bytes()
 	if err != nil {
@@ -103,7 +120,7 @@ func (m *Machine) key() (crypto.Signer, []byte, error) {
 	}
 	size := m.Curve / 8
 	area = sized(sized(u16(area, id, uint16(tpm.AlgNull)), point[1:1+size]), point[1+size:])
-	return k, sized(nil, area), nil
+	return k, area, nil
 }
 
 func (m *Machine) attest() []byte {

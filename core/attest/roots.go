@@ -40,10 +40,10 @@ func RootsOf(n *wire.NetworkParams) Roots {
 		case wire.TEE_KIND_NITRO:
 			r.Nitro = d.Certificate
 		case wire.TEE_KIND_TPM:
-			if len(d.AkName) != 0 {
-				r.AKs = append(r.AKs, d.AkName)
-			} else {
+			if len(d.Certificate) != 0 {
 				r.TPM = append(r.TPM, d.Certificate)
+			} else {
+				r.AKs = append(r.AKs, d.AkName)
 			}
 		}
 	}

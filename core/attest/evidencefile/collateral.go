@@ -16,7 +16,7 @@ import (
 )
 
 // AddCollateral takes into the evidence what another file holds of its maker's collateral: a recorded case or Intel's collateral in
-// JSON, AMD's certificates and lists in DER or PEM, our own Collateral. Evidence without a time of judgement takes that of a case.
+// JSON, AMD's certificates and lists in DER or PEM, the certificates of a TPM's key in PEM, our own Collateral. Evidence without a time of judgement takes that of a case.
 func (f *File) AddCollateral(b []byte) error {
 	switch {
 	case f.Evidence == nil:
@@ -33,6 +33,9 @@ func (f *File) AddCollateral(b []byte) error {
 	}
 	if l, err := x509.ParseRevocationList(b); err == nil {
 		return f.add(&wire.CollateralItem{Kind: wire.COLLATERAL_KIND_SNP_CRL, Data: l.Raw})
+	}
+	if f.Evidence.Kind == wire.TEE_KIND_TPM && bytes.HasPrefix(b, []byte("-----BEGIN CERTIFICATE")) {
+		return f.add(&wire.CollateralItem{Kind: wire.COLLATERAL_KIND_TPM_AK_CHAIN, Data: b})
 	}
 	return f.addCertificates(b)
 }

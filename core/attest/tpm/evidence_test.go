@@ -91,7 +91,7 @@ func TestVerifyRefuses(t *testing.T) {
 	}{
 		"zero options":   {"no-trust", func(s *sent) { s.o = tpm.Options{} }},
 		"no time":        {"no-trust", func(s *sent) { s.o.Now = s.o.Now.AddDate(-s.o.Now.Year()+1, -5, 0) }},
-		"nobody trusted": {"no-trust", func(s *sent) { s.o.Names = nil }},
+		"nobody trusted": {"unknown-ak", func(s *sent) { s.o.Names = nil }},
 		"another name":   {"unknown-ak", func(s *sent) { s.o.Names = other.o.Names }},
 		"part of a name": {"unknown-ak", func(s *sent) { s.o.Names = [][]byte{s.o.Names[0][:10], nil} }},
 		"garbage":        {"malformed", func(s *sent) { s.w = []byte{1, 2, 3} }},

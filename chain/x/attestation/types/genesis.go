@@ -73,6 +73,15 @@ func validateNetwork(n *wire.NetworkParams) error {
 		return ErrGenesis.Wrapf("attestation.network.development_roots: %d, at most %d", len(n.DevelopmentRoots), maxRoots)
 	}
 	for i, r := range n.DevelopmentRoots {
+		if r.GetKind() == wire.TEE_KIND_TPM && len(r.Certificate) == 0 {
+			if n := len(r.AkName); n != 34 && n != 50 && n != 66 {
+				return ErrGenesis.Wrapf("attestation.network.development_roots[%d]: ak_name of %d bytes: want the 2 bytes of its hash's number and 32, 48 or 64 of the hash", i, n)
+			}
+			continue
+		}
+		if len(r.GetAkName()) != 0 {
+			return ErrGenesis.Wrapf("attestation.network.development_roots[%d]: a certificate and an ak_name, or an ak_name that is no TPM's: give one of them", i)
+		}
 		if _, err := x509.ParseCertificate(r.GetCertificate()); err != nil {
 			return ErrGenesis.Wrapf("attestation.network.development_roots[%d]: %v: want a certificate in DER", i, err)
 		}

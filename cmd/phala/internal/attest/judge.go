@@ -137,7 +137,7 @@ func (v *verdict) makersWord(kind wire.TeeKind) {
 		return
 	}
 	if kind == wire.TEE_KIND_TPM {
-		v.notes = append(v.notes, "nobody vouches for the key, which came with the quote; a TPM hides no memory: only a development network counts it")
+		v.notes = append(v.notes, "a TPM hides no memory: only a development network counts it")
 	}
 	if v.Debug {
 		v.refuse("debug", "debug", "on", "off", "start the enclave without debug: its host can look inside")

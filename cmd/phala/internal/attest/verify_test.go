@@ -180,13 +180,13 @@ func TestMakersWord(t *testing.T) {
 		codes string
 		note  string
 	}{
-		"up to date":      {wire.TEE_KIND_TDX, 1, false, "", ""},
-		"out of date":     {wire.TEE_KIND_TDX, 5, false, "", ""},
-		"revoked":         {wire.TEE_KIND_TDX, 0, false, "tcb-status", ""},
-		"debug":           {wire.TEE_KIND_NITRO, 1, true, "debug", ""},
-		"both":            {wire.TEE_KIND_SGX, 0, true, "debug tcb-status", ""},
-		"simulated":       {wire.TEE_KIND_SIMULATED, 0, false, "simulated", ""},
-		"a TPM's own key": {wire.TEE_KIND_TPM, 1, false, "", "nobody vouches"},
+		"up to date":  {wire.TEE_KIND_TDX, 1, false, "", ""},
+		"out of date": {wire.TEE_KIND_TDX, 5, false, "", ""},
+		"revoked":     {wire.TEE_KIND_TDX, 0, false, "tcb-status", ""},
+		"debug":       {wire.TEE_KIND_NITRO, 1, true, "debug", ""},
+		"both":        {wire.TEE_KIND_SGX, 0, true, "debug tcb-status", ""},
+		"simulated":   {wire.TEE_KIND_SIMULATED, 0, false, "simulated", ""},
+		"a TPM":       {wire.TEE_KIND_TPM, 1, false, "", "hides no memory"},
 	} {
 		v := &verdict{Level: c.level, Debug: c.debug}
 		v.makersWord(c.kind)

@@ -36,6 +36,8 @@ type measurements struct {
 type tpmBanks struct {
 	SHA256 map[string]string `json:"sha256"`
 	SHA384 map[string]string `json:"sha384"`
+	// Measurement is what a policy approves of a machine that boots the disk.
+	Measurement string `json:"measurement"`
 }
 
 type tdxValues struct {
@@ -70,7 +72,7 @@ func (o *options) measure(p *Parts, files map[string][]byte) (*measurements, err
 	if err != nil {
 		return nil, fmt.Errorf("measuring the image: %w", err)
 	}
-	m.TPM = tpmBanks{named(image.PCRs(crypto.SHA256)), named(image.PCRs(crypto.SHA384))}
+	m.TPM = tpmBanks{named(image.PCRs(crypto.SHA256)), named(image.PCRs(crypto.SHA384)), hex.EncodeToString(measure.TPM(image.PCRs(crypto.SHA256)))}
 	if fw := files[firmwareTDX]; fw != nil {
 		if m.TDX, err = o.tdx(image, fw); err != nil {
 			return nil, fmt.Errorf("measuring TDX guests: %w", err)
@@ -169,6 +171,7 @@ func (m *measurements) table(w io.Writer) {
 	for _, p := range pcrNotes {
 		row("TPM "+p.name+" SHA-256", m.TPM.SHA256[p.name], p.note)
 	}
+	row("TPM measurement", m.TPM.Measurement, "what a policy approves of a machine that boots the disk")
 	if t := m.TDX; t != nil {
 		row("TDX MRTD", t.MRTD, "firmware "+t.Firmware)
 		row("TDX RTMR1", t.RTMR1, "programs and partition table, as PCR4 and PCR5")

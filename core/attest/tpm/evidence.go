@@ -2,18 +2,14 @@ package tpm
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"fmt"
 	"time"
 
 	"github.com/phala-go/phala/core/attest/claims"
 	"github.com/phala-go/phala/core/attest/eventlog"
+	"github.com/phala-go/phala/core/attest/measure"
 	"github.com/phala-go/phala/core/wire"
 )
-
-// measuredPCRs are those of which the measurement is made: the boot program (4, a unified kernel image whole) and what boot loaders and
-// kernel add (8, 9, 11 to 14). An image determines them; the firmware's own (0 to 3, 7) it does not.
-var measuredPCRs = []int{4, 8, 9, 11, 12, 13, 14}
 
 // Options is what evidence is judged by. The zero value accepts nothing.
 type Options struct {
@@ -31,7 +27,7 @@ type Collateral struct {
 
 // Verify gives what evidence proves: a wire.TpmQuote by a key that o trusts. The claims are zero if the error, claims.Reasons, is not nil.
 //
-// The measurement is Measurement of the quoted PCRs, report data the nonce, the chip the AK's name. Registers are the quoted PCRs.
+// The measurement is measure.TPM of the quoted PCRs, report data the nonce, the chip the AK's name. Registers are the quoted PCRs.
 // Nothing is said of memory, which a TPM does not hide, and nothing of the firmware, whose PCRs are in no measurement.
 func Verify(quote []byte, c Collateral, o Options) (claims.Claims, error) {
 	if o.Now.IsZero() {
@@ -53,14 +49,16 @@ func Verify(quote []byte, c Collateral, o Options) (claims.Claims, error) {
 	if err != nil {
 		return claims.Claims{}, err
 	}
+	values := map[int][]byte{}
 	for _, i := range q.Selected {
+		values[i] = pcrs[i]
 		out.Registers = append(out.Registers, claims.Register{Name: fmt.Sprintf("PCR%d", i), Value: pcrs[i]})
 	}
 	if err := explain(c.Log, pcrs); err != nil {
 		return claims.Claims{}, err
 	}
-	if out.Measurement = Measurement(pcrs); out.Measurement == nil {
-		return claims.Claims{}, claims.Refuse("pcr-missing", "pcrSelect", fmt.Sprint(q.Selected), fmt.Sprintf("some of %v", measuredPCRs), "quote the PCRs 0 to 15")
+	if out.Measurement = measure.TPM(values); out.Measurement == nil {
+		return claims.Claims{}, claims.Refuse("pcr-missing", "pcrSelect", fmt.Sprint(q.Selected), "some of 4, 8, 9, 11 to 14", "quote the PCRs 0 to 15")
 	}
 	out.ReportData, out.ChipID = q.ExtraData, p.Name()
 	return out, nil
@@ -102,24 +100,6 @@ func Values(list []*wire.TpmPcr) (*PCRs, error) {
 		out[i], last = p.Value, i
 	}
 	return &out, nil
-}
-
-// Measurement is what a policy approves: SHA-256("phala/tpm-measurement/v1" || for each of the PCRs 4, 8, 9, 11 to 14 that is there: its
-// number in one byte || its value of the SHA-256 bank). It is nil if none of them is there.
-func Measurement(pcrs *PCRs) []byte {
-	h := sha256.New()
-	h.Write([]byte("phala/tpm-measurement/v1"))
-	none := true
-	for _, i := range measuredPCRs {
-		if v := pcrs[i]; v != nil {
-			h.Write(append([]byte{byte(i)}, v...))
-			none = false
-		}
-	}
-	if none {
-		return nil
-	}
-	return h.Sum(nil)
 }
 
 // explain is nil if log is empty, or leads to every PCR. Programs that run after the firmware may extend 8 to 15 and log it elsewhere: of

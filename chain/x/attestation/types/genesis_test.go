@@ -61,10 +61,22 @@ func TestGenesisIsRefused(t *testing.T) {
 		"empty collateral":    {Network: &wire.NetworkParams{}, Collateral: []*Collateral{{KeptUntil: 1}}},
 		"collateral for ever": {Network: &wire.NetworkParams{}, Collateral: []*Collateral{{Data: []byte{1}}}},
 		"simulated":           {Network: &wire.NetworkParams{}, Policies: []*wire.Policy{p}},
+		"short AK name":       named(&wire.TrustedRoot{Kind: wire.TEE_KIND_TPM, AkName: digest(32)}),
+		"nobody":              named(&wire.TrustedRoot{Kind: wire.TEE_KIND_TPM}),
+		"AK of another kind":  named(&wire.TrustedRoot{Kind: wire.TEE_KIND_TDX, AkName: digest(34)}),
+		"AK in production":    {Network: &wire.NetworkParams{DevelopmentRoots: []*wire.TrustedRoot{{Kind: wire.TEE_KIND_TPM, AkName: digest(34)}}}},
 		"role twice":          {Network: &wire.NetworkParams{Development: true}, Policies: []*wire.Policy{p, p}},
 	} {
 		if g.Validate() == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
+	if err := named(&wire.TrustedRoot{Kind: wire.TEE_KIND_TPM, AkName: digest(34)}).Validate(); err != nil {
+		t.Errorf("a TPM's key: %v", err)
+	}
+}
+
+// named is a development genesis that believes r.
+func named(r *wire.TrustedRoot) *GenesisState {
+	return &GenesisState{Network: &wire.NetworkParams{Development: true, DevelopmentRoots: []*wire.TrustedRoot{r}}}
 }

@@ -3,7 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -154,6 +157,8 @@ func TestAttestVerifyRecorded(t *testing.T) {
 		{[]string{in("snp", "azure-evidence-v1.json"), "--nonce", "6368616c6c656e6766"}, "azure_sev_snp", "nonce"},
 		{[]string{in("snp", "azure-evidence-v1.json"), "--collateral", in("snp", "trustee-milan-vcek.cert.der")}, "azure_sev_snp", "tcb-mismatch"},
 		{[]string{in("tpm", "azure-snp-tpm-quote-v1.json"), "--collateral", in("tpm", "azure-snp-hcl-report.bin")}, "azure_sev_snp", "missing-certificate"},
+		{[]string{in("tpm", "own-swtpm-ovmf-serial.txt")}, "tpm", "unknown-ak"},
+		{[]string{in("tpm", "own-swtpm-seabios-serial.txt")}, "tpm", "unknown-ak"},
 		{[]string{quote}, "tdx", "collateral-missing"},
 		{[]string{quote, "--collateral", with}, "tdx", ""},
 		{[]string{quote, "--collateral", with, "--log", log}, "tdx", ""},
@@ -170,6 +175,48 @@ func TestAttestVerifyRecorded(t *testing.T) {
 			t.Errorf("%v: %s refused for %q, want %s for %q", c.args, got.Kind, got.codes(), c.kind, c.codes)
 		}
 	}
+}
+
+// A recorded TPM's quote, once a development network names its key: the policy decides, and the nonce of the kernel's command line is in it.
+func TestAttestVerifyRecordedTPM(t *testing.T) {
+	root := evidence(t)
+	for _, name := range []string{"own-swtpm-ovmf-serial.txt", "own-swtpm-seabios-serial.txt"} {
+		file := filepath.Join(root, "tpm", name)
+		refused, _ := verifyFile(t, file)
+		ak, err := hex.DecodeString(refused.Reasons[0]["got"])
+		if err != nil || len(ak) != 34 {
+			t.Fatalf("%s: the AK's name in %v: %v", name, refused.Reasons, err)
+		}
+		rules := filepath.Join(t.TempDir(), "rules.json")
+		named := fmt.Sprintf(`{"policy":{"role":"ROLE_EXECUTOR","kinds":["TEE_KIND_TPM"],"worst_level":1,"max_age_blocks":"1"},"network":{"development":true,`+
+			`"development_roots":[{"kind":"TEE_KIND_TPM","ak_name":%q}]}}`, base64.StdEncoding.EncodeToString(ak))
+		if err := os.WriteFile(rules, []byte(named), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, _ := verifyFile(t, file, "--policy", rules)
+		if got.codes() != "unknown-measurement" || len(got.Measurement) != 64 || got.Level != 1 || got.ReportData == "" {
+			t.Errorf("%s: %+v", name, got)
+		}
+		approved := strings.Replace(named, `"max_age_blocks":"1"`, `"max_age_blocks":"1","measurements":[{"digest":"`+inBase64(t, got.Measurement)+`"}]`, 1)
+		if err := os.WriteFile(rules, []byte(approved), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, code := verifyFile(t, file, "--policy", rules); code != 0 {
+			t.Errorf("%s, approved: %v", name, got.Reasons)
+		}
+		if got, _ := verifyFile(t, file, "--policy", rules, "--nonce", "00ff"); got.codes() != "nonce" {
+			t.Errorf("%s, another nonce: %v", name, got.Reasons)
+		}
+	}
+}
+
+func inBase64(t *testing.T, digits string) string {
+	t.Helper()
+	b, err := hex.DecodeString(digits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(b)
 }
 
 // The log that dstack keeps as JSON leads to the registers that its quote has, and names what it measured.

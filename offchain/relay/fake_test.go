@@ -130,10 +130,12 @@ func (c *chain) Query(_ context.Context, method string, req, resp proto.Message)
 		*r = *kept
 	case *worker.QueryWorkerResponse:
 		q := req.(*worker.QueryWorkerRequest)
-		r.Worker = c.workers[(&wire.WorkerRef{Operator: q.Operator, Slot: q.Slot}).Name()]
-		if r.Worker == nil {
+		w := c.workers[(&wire.WorkerRef{Operator: q.Operator, Slot: q.Slot}).Name()]
+		if w == nil {
 			return &node.QueryError{Code: 22, Codespace: "sdk", Log: "no such worker"}
 		}
+		answered := *w // what a test changes later must not change under who has asked
+		r.Worker = &answered
 	case *cluster.QueryClustersResponse:
 		for _, x := range c.clusters {
 			q := req.(*cluster.QueryClustersRequest)

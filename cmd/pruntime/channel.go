@@ -5,14 +5,19 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"time"
 
 	"github.com/phala-go/phala/enclave/channel"
 	"github.com/phala-go/phala/enclave/endpoint"
 )
 
+// watchEvery is how long erasure may be late behind what P16 allows.
+const watchEvery = 5 * time.Second
+
 // serveDoors serves the host at l and, unless path is empty, strangers at the socket of that path, until ctx or one of both ends.
 func serveDoors(ctx context.Context, r channel.Runtime, l net.Listener, path string, log *slog.Logger) error {
 	door := channel.NewDoor(r)
+	go door.Watch(ctx, watchEvery)
 	if path == "" {
 		return endpoint.New(door, log).Serve(ctx, l)
 	}

@@ -31,6 +31,7 @@ type enclave struct {
 	answer  func(*wire.In) []*wire.Out
 	silent  atomic.Bool // has no evidence
 	issued  atomic.Int32
+	watched atomic.Int32
 	busy    atomic.Int32
 	overlap atomic.Bool
 }
@@ -61,6 +62,28 @@ func (e *enclave) Certificate(k ed25519.PublicKey) ([]byte, error) {
 	now := time.Now().UTC().Truncate(time.Second)
 	return channel.Issue(key("identity"), channel.Certificate{Key: k, NotBefore: now, NotAfter: now.Add(channel.MaxLife),
 		Evidence: &wire.WorkerEvidence{Identity: id, Evidence: attest.Simulate(make([]byte, 32), attest.ReportData(id))}})
+}
+
+func (e *enclave) Watch() {
+	defer e.enter()()
+	e.watched.Add(1)
+}
+
+// A host that says nothing does not keep the runtime from looking at its counter; it still is called by one at a time.
+func TestTheRuntimeWatches(t *testing.T) {
+	e := &enclave{answer: polite}
+	d := NewDoor(e)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { d.Watch(ctx, time.Millisecond); close(ended) }()
+	for e.watched.Load() < 3 {
+		d.Handle(ctx, &wire.In{Body: &wire.In_Hello{Hello: &wire.Hello{}}})
+	}
+	stop()
+	<-ended
+	if e.overlap.Load() {
+		t.Error("the runtime was called by two at once")
+	}
 }
 
 // polite answers as a runtime does, and tells its host something each time.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"sync"
+	"time"
 
 	"github.com/phala-go/phala/core/wire"
 )
@@ -17,6 +18,8 @@ type Runtime interface {
 	Handle(ctx context.Context, in *wire.In) []*wire.Out
 	// Certificate vouches for a channel's key. An error means that there is no evidence yet, or that the chain stands still.
 	Certificate(key ed25519.PublicKey) ([]byte, error)
+	// Watch does what must be done though nobody speaks.
+	Watch()
 }
 
 // maxKept is how many messages for the host are kept at most until it speaks.
@@ -73,6 +76,22 @@ func (d *Door) certificate(key ed25519.PublicKey) ([]byte, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.runtime.Certificate(key)
+}
+
+// Watch has the runtime look at its counter every so often until ctx ends: a host that says nothing puts nothing off (P16).
+func (d *Door) Watch(ctx context.Context, every time.Duration) {
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			d.mu.Lock()
+			d.runtime.Watch()
+			d.mu.Unlock()
+		}
+	}
 }
 
 func allowed(in *wire.In) bool {

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -26,11 +27,20 @@ func (s *session) follow() error {
 		s.cfg.Metrics.Put(metrics.NodeHeight, float64(newest))
 		if newest > windowSize+next && mayJump {
 			s.log.Info("jumping to recent headers", "from", next, "to", newest-windowSize)
-			next = newest - windowSize
+			if refused, err := s.jump(next, newest); err != nil {
+				return err
+			} else if refused {
+				mayJump = false
+				if next, err = s.resume(); err != nil {
+					return err
+				}
+			} else {
+				next = newest - windowSize
+			}
 		}
 		for next <= newest && s.ctx.Err() == nil {
 			last := min(newest, next+batchSize-1)
-			refused, err := s.bring(next, last)
+			refused, err := s.bring(upTo(next, last))
 			if err != nil {
 				return err
 			}
@@ -49,6 +59,40 @@ func (s *session) follow() error {
 	return s.ctx.Err()
 }
 
+// jump brings a gatekeeper the old headers that it looks back at over the activation delay; an executor has no use for them.
+func (s *session) jump(next, newest uint64) (refused bool, err error) {
+	if s.identity.Role != wire.ROLE_GATEKEEPER {
+		return false, nil
+	}
+	for hs := range slices.Chunk(sparse(next, newest), batchSize) {
+		if refused, err = s.bring(hs); refused || err != nil {
+			return refused, err
+		}
+	}
+	return false, nil
+}
+
+// sparse are the heights of old headers that a gatekeeper keeps: the chain's first two, which show its genesis, if it has verified none,
+// and one of each light.Spacing up to those that are brought one by one.
+func sparse(next, newest uint64) (out []uint64) {
+	if next == 1 {
+		out = upTo(1, 2)
+		next = 3
+	}
+	first := max(next, newest-min(newest, light.History))
+	for h := (first + light.Spacing - 1) / light.Spacing * light.Spacing; h+windowSize < newest; h += light.Spacing {
+		out = append(out, h)
+	}
+	return out
+}
+
+func upTo(first, last uint64) (out []uint64) {
+	for h := first; h <= last; h++ {
+		out = append(out, h)
+	}
+	return out
+}
+
 // resume asks the enclave where it stands.
 func (s *session) resume() (uint64, error) {
 	out, err := s.call(&wire.In{Body: &wire.In_Hello{Hello: &wire.Hello{}}})
@@ -58,12 +102,13 @@ func (s *session) resume() (uint64, error) {
 	return out.GetIdentity().GetVerifiedHeight() + 1, nil
 }
 
-// bring fetches the headers first to last and hands them over. A node that fails is asked again.
-func (s *session) bring(first, last uint64) (refused bool, err error) {
-	blocks, newest := make([][]byte, last-first+1), time.Time{}
+// bring fetches headers of ascending heights and hands them over. A node that fails is asked again.
+func (s *session) bring(heights []uint64) (refused bool, err error) {
+	first, last := heights[0], heights[len(heights)-1]
+	blocks, newest := make([][]byte, len(heights)), time.Time{}
 	for try := 0; ; try++ {
 		var err error
-		if newest, err = s.fetch(first, blocks); err == nil {
+		if newest, err = s.fetch(heights, blocks); err == nil {
 			break
 		}
 		if s.ctx.Err() != nil {
@@ -90,12 +135,12 @@ func (s *session) bring(first, last uint64) (refused bool, err error) {
 }
 
 // fetch gives the time in the last header too.
-func (s *session) fetch(first uint64, blocks [][]byte) (newest time.Time, err error) {
+func (s *session) fetch(heights []uint64, blocks [][]byte) (newest time.Time, err error) {
 	g, ctx := errgroup.WithContext(s.ctx)
 	g.SetLimit(fetchers)
 	for i := range blocks {
 		g.Go(func() error {
-			lb, err := s.cfg.Chain.LightBlock(ctx, first+uint64(i))
+			lb, err := s.cfg.Chain.LightBlock(ctx, heights[i])
 			if err != nil {
 				return err
 			}

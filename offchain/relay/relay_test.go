@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
@@ -57,6 +58,32 @@ func TestFarBehindJumps(t *testing.T) {
 	b.run(t)
 	if hs := heights(t, wait(t, e.got, "headers", isBlocks).GetLightBlocks()); hs[0] != 4500 || len(hs) != 50 {
 		t.Errorf("%d headers from %d", len(hs), hs[0])
+	}
+}
+
+// A gatekeeper that starts late gets old headers, to look back over the activation delay: the first two, then one of 64.
+func TestAGatekeeperGetsOldHeaders(t *testing.T) {
+	b := newBench(t, 100_000)
+	id := executor(1)
+	id.Role = wire.ROLE_GATEKEEPER
+	e := startTEE(t, b.socket, id)
+	e.serve()
+	b.run(t)
+	var all []uint64
+	for len(all) == 0 || all[len(all)-1] < 100_000 {
+		all = append(all, heights(t, wait(t, e.got, "headers", isBlocks).GetLightBlocks())...)
+	}
+	old := all[:slices.Index(all, 99_500)]
+	if all[0] != 1 || all[1] != 2 || all[2] != 12_608 || old[len(old)-1] != 99_456 || len(old) != 2+(99_456-12_608)/64+1 {
+		t.Errorf("%d old headers: %v … %d", len(old), old[:3], old[len(old)-1])
+	}
+	for i, h := range all[3:len(old)] {
+		if h != all[i+2]+64 {
+			t.Fatalf("%d after %d", h, all[i+2])
+		}
+	}
+	if len(all)-len(old) != 501 {
+		t.Errorf("%d recent headers", len(all)-len(old))
 	}
 }
 

@@ -44,7 +44,7 @@ func TestExtensions(t *testing.T) {
 	}
 	bob := w.User("bob").Addr
 	for msg, want := range map[string]string{
-		fmt.Sprintf(`{"tell":{"who":%q}}`, bob): "sender of the input alone",
+		fmt.Sprintf(`{"tell":{"who":%q}}`, bob):                             "sender of the input alone",
 		fmt.Sprintf(`{"fail":{"tell":{"who":%q,"what":""}}}`, w.alice.Addr): "on purpose",
 	} {
 		r := w.want(w.alice.Execute(w.contract, msg, "", ""), "contract-error")

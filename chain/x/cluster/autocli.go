@@ -27,6 +27,7 @@ func (Module) AutoCLIOptions() *autocliv1.ModuleOptions {
 				{RpcMethod: "CodeBytes", Use: "code-bytes [id]", Short: "Uploaded code, packed", PositionalArgs: args("id")},
 				{RpcMethod: "Contract", Use: "contract [cluster] [address]", Short: "One contract", PositionalArgs: args("cluster", "address")},
 				{RpcMethod: "Contracts", Use: "contracts [cluster]", Short: "A cluster's contracts, a page at a time", PositionalArgs: args("cluster")},
+				{RpcMethod: "Escrow", Use: "escrow [cluster]", Short: "Among whom a cluster's state keys are in escrow, and who asks for them", PositionalArgs: args("cluster")},
 			},
 		},
 		Tx: &autocliv1.ServiceCommandDescriptor{
@@ -38,6 +39,11 @@ func (Module) AutoCLIOptions() *autocliv1.ModuleOptions {
 				{RpcMethod: "SubmitInput", Use: "submit-input", Short: "Order a sealed input"},
 				{RpcMethod: "CommitBatch", Use: "commit-batch [batch]", Short: "Pass on a signed batch", PositionalArgs: args("batch")},
 				{RpcMethod: "RevealEffects", Use: "reveal-effects [cluster] [number]", Short: "Present effects of a final batch", PositionalArgs: args("cluster", "number")},
+				{RpcMethod: "ConsentEscrow", Use: "consent-escrow [cluster]", Short: "Consent to an escrow of a cluster's state keys, or withdraw it", PositionalArgs: args("cluster")},
+				{RpcMethod: "SetEscrow", Skip: true},      // governance alone
+				{RpcMethod: "EscrowStateKey", Skip: true}, // from an enclave
+				{RpcMethod: "RequestEscrow", Skip: true},
+				{RpcMethod: "EscrowShare", Skip: true}, // from phala escrow open
 			},
 		},
 	}

@@ -57,13 +57,19 @@ func (Module) RegisterLegacyAminoCodec(cdc *codec.LegacyAmino) {
 	legacy.RegisterAminoMsg(cdc, &types.MsgCommitBatch{}, "phala/cluster/MsgCommitBatch")
 	legacy.RegisterAminoMsg(cdc, &types.MsgRevealEffects{}, "phala/cluster/MsgRevealEffects")
 	legacy.RegisterAminoMsg(cdc, &types.MsgUpdateMembers{}, "phala/cluster/MsgUpdateMembers")
+	legacy.RegisterAminoMsg(cdc, &types.MsgConsentEscrow{}, "phala/cluster/MsgConsentEscrow")
+	legacy.RegisterAminoMsg(cdc, &types.MsgSetEscrow{}, "phala/cluster/MsgSetEscrow")
+	legacy.RegisterAminoMsg(cdc, &types.MsgEscrowStateKey{}, "phala/cluster/MsgEscrowStateKey")
+	legacy.RegisterAminoMsg(cdc, &types.MsgRequestEscrow{}, "phala/cluster/MsgRequestEscrow")
+	legacy.RegisterAminoMsg(cdc, &types.MsgEscrowShare{}, "phala/cluster/MsgEscrowShare")
 }
 
 // RegisterInterfaces makes the messages known to transactions.
 func (Module) RegisterInterfaces(reg codectypes.InterfaceRegistry) {
 	reg.RegisterImplementations((*sdk.Msg)(nil),
 		&types.MsgCreateCluster{}, &types.MsgUploadCode{}, &types.MsgInstantiate{}, &types.MsgSubmitInput{}, &types.MsgCommitBatch{}, &types.MsgRevealEffects{},
-		&types.MsgUpdateMembers{})
+		&types.MsgUpdateMembers{},
+		&types.MsgConsentEscrow{}, &types.MsgSetEscrow{}, &types.MsgEscrowStateKey{}, &types.MsgRequestEscrow{}, &types.MsgEscrowShare{})
 	msgservice.RegisterMsgServiceDesc(reg, &types.Msg_serviceDesc)
 }
 

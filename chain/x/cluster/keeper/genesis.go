@@ -35,6 +35,9 @@ func (k *Keeper) InitGenesis(ctx context.Context, g *types.GenesisState) error {
 	if err := k.initContents(ctx, g); err != nil {
 		return err
 	}
+	if err := k.initEscrows(ctx, g); err != nil {
+		return err
+	}
 	return k.CheckEscrows(ctx)
 }
 
@@ -112,6 +115,9 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error)
 		g.Codes = append(g.Codes, &types.ContractCode{Code: &c, Packed: packed})
 		return err != nil, err
 	}); err != nil {
+		return nil, err
+	}
+	if err := k.exportEscrows(ctx, g); err != nil {
 		return nil, err
 	}
 	err = k.revealed.Walk(ctx, nil, func(e effectKey, _ bool) (bool, error) {

@@ -55,6 +55,7 @@ type Keeper struct {
 	// Sets are maps to true, since an entry with an empty value makes the absence of its neighbours unprovable (ICS-23).
 	revealed collections.Map[effectKey, bool]
 	members  collections.Map[memberKey, bool]
+	escrowRecords
 }
 
 // New makes the keeper.
@@ -79,6 +80,8 @@ func New(c Config) (*Keeper, error) {
 		contracts: collections.NewMap(sb, prefix(types.ContractPrefix), "contracts", contract, codec.CollValue[wire.Contract](c.Codec)),
 		revealed:  collections.NewMap(sb, prefix(types.RevealedPrefix), "revealed", effect, collections.BoolValue),
 		members:   collections.NewMap(sb, prefix(types.MemberPrefix), "members", member, collections.BoolValue),
+
+		escrowRecords: newEscrowRecords(sb, c.Codec),
 	}
 	var err error
 	k.Schema, err = sb.Build()

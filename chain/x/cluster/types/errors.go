@@ -23,4 +23,5 @@ var (
 	ErrContract  = errorsmod.Register(ModuleName, 18, "contract refused")
 	ErrGenesis   = errorsmod.Register(ModuleName, 19, "genesis refused")
 	ErrAuthority = errorsmod.Register(ModuleName, 20, "neither the owner nor governance")
+	ErrKeyEscrow = errorsmod.Register(ModuleName, 21, "escrow of state keys refused")
 )

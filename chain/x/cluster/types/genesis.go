@@ -81,6 +81,9 @@ func (g *GenesisState) Validate() error {
 		}
 		known[c.Id] = true
 	}
+	if err := g.validateEscrows(); err != nil {
+		return err
+	}
 	return g.validateContents(known)
 }
 

@@ -21,19 +21,31 @@ const (
 	ContractPrefix byte = 0x0a
 	RevealedPrefix byte = 0x0b
 	MemberPrefix   byte = 0x0c // clusters by member
+
+	KeyEscrowPrefix     byte = 0x0d
+	EscrowDealPrefix    byte = 0x0e
+	EscrowRequestPrefix byte = 0x0f
+	EscrowSharePrefix   byte = 0x10
 )
 
 // Events.
 const (
 	EventCreated        = "cluster_created"
-	EventMembers        = "cluster_members"  // members were admitted or removed: the next roster
-	EventEpoch          = "cluster_epoch"    // a new input key is in force
+	EventMembers        = "cluster_members" // members were admitted or removed: the next roster
+	EventEpoch          = "cluster_epoch"   // a new input key is in force
 	EventCodeUploaded   = "cluster_code"
 	EventInput          = "cluster_input"    // an inbox item has its place; kind tells calls from instantiations
 	EventBatch          = "cluster_batch"    // a batch is final
 	EventPayout         = "cluster_payout"   // an effect paid out of the escrow
 	EventContractStatus = "cluster_contract" // a contract became live or failed
 	EventContract       = "contract_event"   // a contract's own public event; its attributes begin with AttributeDataPrefix
+
+	EventEscrowConsent   = "escrow_consent"   // the owner's word on an escrow of state keys; no terms: to none
+	EventEscrowSet       = "escrow_set"       // an escrow of state keys counts from from_height on
+	EventEscrowEnded     = "escrow_ended"     // nothing more is dealt
+	EventEscrowDealt     = "escrow_dealt"     // a state key lies with the custodians
+	EventEscrowRequested = "escrow_requested" // a member asks the custodians for state keys
+	EventEscrowShare     = "escrow_share"     // a custodian has answered
 
 	AttributeCluster     = "cluster"
 	AttributeOwner       = "owner"
@@ -64,4 +76,12 @@ const (
 	AttributeState       = "state"
 	AttributeType        = "type"
 	AttributeDataPrefix  = "data."
+
+	AttributeTerms      = "terms"      // SHA-256 of the terms, hex
+	AttributeThreshold  = "threshold"  // custodians that together read the state
+	AttributeCustodians = "custodians" // names, quoted, comma between
+	AttributeCustodian  = "custodian"  // name
+	AttributeFromHeight = "from_height"
+	AttributeWorker     = "worker" // operator/slot
+	AttributeDeal       = "deal"   // number among those of its label
 )

@@ -875,6 +875,491 @@ func (m *MsgUpdateMembersResponse) GetRoster() uint64 {
 	return 0
 }
 
+// MsgConsentEscrow takes the place of the consent before. An escrow under other terms ends with this block.
+type MsgConsentEscrow struct {
+	Owner   string `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	Cluster uint64 `protobuf:"varint,2,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Terms   []byte `protobuf:"bytes,3,opt,name=terms,proto3" json:"terms,omitempty"`
+}
+
+func (m *MsgConsentEscrow) Reset()         { *m = MsgConsentEscrow{} }
+func (m *MsgConsentEscrow) String() string { return proto.CompactTextString(m) }
+func (*MsgConsentEscrow) ProtoMessage()    {}
+func (*MsgConsentEscrow) Descriptor() ([]byte, []int) {
+	return fileDescriptor_4c3d9e2458dbbfcf, []int{14}
+}
+func (m *MsgConsentEscrow) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgConsentEscrow) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgConsentEscrow.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgConsentEscrow) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgConsentEscrow.Merge(m, src)
+}
+func (m *MsgConsentEscrow) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgConsentEscrow) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgConsentEscrow.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgConsentEscrow proto.InternalMessageInfo
+
+func (m *MsgConsentEscrow) GetOwner() string {
+	if m != nil {
+		return m.Owner
+	}
+	return ""
+}
+
+func (m *MsgConsentEscrow) GetCluster() uint64 {
+	if m != nil {
+		return m.Cluster
+	}
+	return 0
+}
+
+func (m *MsgConsentEscrow) GetTerms() []byte {
+	if m != nil {
+		return m.Terms
+	}
+	return nil
+}
+
+type MsgConsentEscrowResponse struct {
+}
+
+func (m *MsgConsentEscrowResponse) Reset()         { *m = MsgConsentEscrowResponse{} }
+func (m *MsgConsentEscrowResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgConsentEscrowResponse) ProtoMessage()    {}
+func (*MsgConsentEscrowResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_4c3d9e2458dbbfcf, []int{15}
+}
+func (m *MsgConsentEscrowResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgConsentEscrowResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgConsentEscrowResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgConsentEscrowResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgConsentEscrowResponse.Merge(m, src)
+}
+func (m *MsgConsentEscrowResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgConsentEscrowResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgConsentEscrowResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgConsentEscrowResponse proto.InternalMessageInfo
+
+// MsgSetEscrow without custodians ends the escrow with this block.
+type MsgSetEscrow struct {
+	Authority  string                 `protobuf:"bytes,1,opt,name=authority,proto3" json:"authority,omitempty"`
+	Cluster    uint64                 `protobuf:"varint,2,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Threshold  uint32                 `protobuf:"varint,3,opt,name=threshold,proto3" json:"threshold,omitempty"`
+	Custodians []*phalawire.Custodian `protobuf:"bytes,4,rep,name=custodians,proto3" json:"custodians,omitempty"`
+}
+
+func (m *MsgSetEscrow) Reset()         { *m = MsgSetEscrow{} }
+func (m *MsgSetEscrow) String() string { return proto.CompactTextString(m) }
+func (*MsgSetEscrow) ProtoMessage()    {}
+func (*MsgSetEscrow) Descriptor() ([]byte, []int) {
+	return fileDescriptor_4c3d9e2458dbbfcf, []int{16}
+}
+func (m *MsgSetEscrow) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgSetEscrow) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgSetEscrow.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgSetEscrow) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgSetEscrow.Merge(m, src)
+}
+func (m *MsgSetEscrow) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgSetEscrow) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgSetEscrow.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgSetEscrow proto.InternalMessageInfo
+
+func (m *MsgSetEscrow) GetAuthority() string {
+	if m != nil {
+		return m.Authority
+	}
+	return ""
+}
+
+func (m *MsgSetEscrow) GetCluster() uint64 {
+	if m != nil {
+		return m.Cluster
+	}
+	return 0
+}
+
+func (m *MsgSetEscrow) GetThreshold() uint32 {
+	if m != nil {
+		return m.Threshold
+	}
+	return 0
+}
+
+func (m *MsgSetEscrow) GetCustodians() []*phalawire.Custodian {
+	if m != nil {
+		return m.Custodians
+	}
+	return nil
+}
+
+type MsgSetEscrowResponse struct {
+	FromHeight uint64 `protobuf:"varint,1,opt,name=from_height,json=fromHeight,proto3" json:"from_height,omitempty"`
+}
+
+func (m *MsgSetEscrowResponse) Reset()         { *m = MsgSetEscrowResponse{} }
+func (m *MsgSetEscrowResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgSetEscrowResponse) ProtoMessage()    {}
+func (*MsgSetEscrowResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_4c3d9e2458dbbfcf, []int{17}
+}
+func (m *MsgSetEscrowResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgSetEscrowResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgSetEscrowResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgSetEscrowResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgSetEscrowResponse.Merge(m, src)
+}
+func (m *MsgSetEscrowResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgSetEscrowResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgSetEscrowResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgSetEscrowResponse proto.InternalMessageInfo
+
+func (m *MsgSetEscrowResponse) GetFromHeight() uint64 {
+	if m != nil {
+		return m.FromHeight
+	}
+	return 0
+}
+
+// MsgEscrowStateKey may be sent by anyone; the member's signature decides.
+type MsgEscrowStateKey struct {
+	Sender string                `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Deal   *phalawire.EscrowDeal `protobuf:"bytes,2,opt,name=deal,proto3" json:"deal,omitempty"`
+}
+
+func (m *MsgEscrowStateKey) Reset()         { *m = MsgEscrowStateKey{} }
+func (m *MsgEscrowStateKey) String() string { return proto.CompactTextString(m) }
+func (*MsgEscrowStateKey) ProtoMessage()    {}
+func (*MsgEscrowStateKey) Descriptor() ([]byte, []int) {
+	return fileDescriptor_4c3d9e2458dbbfcf, []int{18}
+}
+func (m *MsgEscrowStateKey) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgEscrowStateKey) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgEscrowStateKey.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgEscrowStateKey) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgEscrowStateKey.Merge(m, src)
+}
+func (m *MsgEscrowStateKey) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgEscrowStateKey) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgEscrowStateKey.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgEscrowStateKey proto.InternalMessageInfo
+
+func (m *MsgEscrowStateKey) GetSender() string {
+	if m != nil {
+		return m.Sender
+	}
+	return ""
+}
+
+func (m *MsgEscrowStateKey) GetDeal() *phalawire.EscrowDeal {
+	if m != nil {
+		return m.Deal
+	}
+	return nil
+}
+
+type MsgEscrowStateKeyResponse struct {
+	Deal uint32 `protobuf:"varint,1,opt,name=deal,proto3" json:"deal,omitempty"`
+}
+
+func (m *MsgEscrowStateKeyResponse) Reset()         { *m = MsgEscrowStateKeyResponse{} }
+func (m *MsgEscrowStateKeyResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgEscrowStateKeyResponse) ProtoMessage()    {}
+func (*MsgEscrowStateKeyResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_4c3d9e2458dbbfcf, []int{19}
+}
+func (m *MsgEscrowStateKeyResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgEscrowStateKeyResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgEscrowStateKeyResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgEscrowStateKeyResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgEscrowStateKeyResponse.Merge(m, src)
+}
+func (m *MsgEscrowStateKeyResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgEscrowStateKeyResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgEscrowStateKeyResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgEscrowStateKeyResponse proto.InternalMessageInfo
+
+func (m *MsgEscrowStateKeyResponse) GetDeal() uint32 {
+	if m != nil {
+		return m.Deal
+	}
+	return 0
+}
+
+// MsgRequestEscrow may be sent by anyone; the member's signature decides. It ends the member's request before.
+type MsgRequestEscrow struct {
+	Sender  string                   `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Request *phalawire.EscrowRequest `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"`
+}
+
+func (m *MsgRequestEscrow) Reset()         { *m = MsgRequestEscrow{} }
+func (m *MsgRequestEscrow) String() string { return proto.CompactTextString(m) }
+func (*MsgRequestEscrow) ProtoMessage()    {}
+func (*MsgRequestEscrow) Descriptor() ([]byte, []int) {
+	return fileDescriptor_4c3d9e2458dbbfcf, []int{20}
+}
+func (m *MsgRequestEscrow) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRequestEscrow) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRequestEscrow.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRequestEscrow) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRequestEscrow.Merge(m, src)
+}
+func (m *MsgRequestEscrow) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRequestEscrow) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRequestEscrow.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRequestEscrow proto.InternalMessageInfo
+
+func (m *MsgRequestEscrow) GetSender() string {
+	if m != nil {
+		return m.Sender
+	}
+	return ""
+}
+
+func (m *MsgRequestEscrow) GetRequest() *phalawire.EscrowRequest {
+	if m != nil {
+		return m.Request
+	}
+	return nil
+}
+
+type MsgRequestEscrowResponse struct {
+}
+
+func (m *MsgRequestEscrowResponse) Reset()         { *m = MsgRequestEscrowResponse{} }
+func (m *MsgRequestEscrowResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgRequestEscrowResponse) ProtoMessage()    {}
+func (*MsgRequestEscrowResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_4c3d9e2458dbbfcf, []int{21}
+}
+func (m *MsgRequestEscrowResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRequestEscrowResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRequestEscrowResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRequestEscrowResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRequestEscrowResponse.Merge(m, src)
+}
+func (m *MsgRequestEscrowResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRequestEscrowResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRequestEscrowResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRequestEscrowResponse proto.InternalMessageInfo
+
+// MsgEscrowShare may be sent by anyone; the custodian's signature decides. It takes the place of the same custodian's before.
+type MsgEscrowShare struct {
+	Sender string                 `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Share  *phalawire.EscrowShare `protobuf:"bytes,2,opt,name=share,proto3" json:"share,omitempty"`
+}
+
+func (m *MsgEscrowShare) Reset()         { *m = MsgEscrowShare{} }
+func (m *MsgEscrowShare) String() string { return proto.CompactTextString(m) }
+func (*MsgEscrowShare) ProtoMessage()    {}
+func (*MsgEscrowShare) Descriptor() ([]byte, []int) {
+	return fileDescriptor_4c3d9e2458dbbfcf, []int{22}
+}
+func (m *MsgEscrowShare) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgEscrowShare) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgEscrowShare.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgEscrowShare) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgEscrowShare.Merge(m, src)
+}
+func (m *MsgEscrowShare) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgEscrowShare) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgEscrowShare.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgEscrowShare proto.InternalMessageInfo
+
+func (m *MsgEscrowShare) GetSender() string {
+	if m != nil {
+		return m.Sender
+	}
+	return ""
+}
+
+func (m *MsgEscrowShare) GetShare() *phalawire.EscrowShare {
+	if m != nil {
+		return m.Share
+	}
+	return nil
+}
+
+type MsgEscrowShareResponse struct {
+}
+
+func (m *MsgEscrowShareResponse) Reset()         { *m = MsgEscrowShareResponse{} }
+func (m *MsgEscrowShareResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgEscrowShareResponse) ProtoMessage()    {}
+func (*MsgEscrowShareResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_4c3d9e2458dbbfcf, []int{23}
+}
+func (m *MsgEscrowShareResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgEscrowShareResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgEscrowShareResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgEscrowShareResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgEscrowShareResponse.Merge(m, src)
+}
+func (m *MsgEscrowShareResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgEscrowShareResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgEscrowShareResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgEscrowShareResponse proto.InternalMessageInfo
+
 func init() {
 	proto.RegisterType((*MsgCreateCluster)(nil), "phala.cluster.v1.MsgCreateCluster")
 	proto.RegisterType((*MsgCreateClusterResponse)(nil), "phala.cluster.v1.MsgCreateClusterResponse")
@@ -890,75 +1375,106 @@ func init() {
 	proto.RegisterType((*MsgRevealEffectsResponse)(nil), "phala.cluster.v1.MsgRevealEffectsResponse")
 	proto.RegisterType((*MsgUpdateMembers)(nil), "phala.cluster.v1.MsgUpdateMembers")
 	proto.RegisterType((*MsgUpdateMembersResponse)(nil), "phala.cluster.v1.MsgUpdateMembersResponse")
+	proto.RegisterType((*MsgConsentEscrow)(nil), "phala.cluster.v1.MsgConsentEscrow")
+	proto.RegisterType((*MsgConsentEscrowResponse)(nil), "phala.cluster.v1.MsgConsentEscrowResponse")
+	proto.RegisterType((*MsgSetEscrow)(nil), "phala.cluster.v1.MsgSetEscrow")
+	proto.RegisterType((*MsgSetEscrowResponse)(nil), "phala.cluster.v1.MsgSetEscrowResponse")
+	proto.RegisterType((*MsgEscrowStateKey)(nil), "phala.cluster.v1.MsgEscrowStateKey")
+	proto.RegisterType((*MsgEscrowStateKeyResponse)(nil), "phala.cluster.v1.MsgEscrowStateKeyResponse")
+	proto.RegisterType((*MsgRequestEscrow)(nil), "phala.cluster.v1.MsgRequestEscrow")
+	proto.RegisterType((*MsgRequestEscrowResponse)(nil), "phala.cluster.v1.MsgRequestEscrowResponse")
+	proto.RegisterType((*MsgEscrowShare)(nil), "phala.cluster.v1.MsgEscrowShare")
+	proto.RegisterType((*MsgEscrowShareResponse)(nil), "phala.cluster.v1.MsgEscrowShareResponse")
 }
 
 func init() { proto.RegisterFile("phala/cluster/v1/tx.proto", fileDescriptor_4c3d9e2458dbbfcf) }
 
 var fileDescriptor_4c3d9e2458dbbfcf = []byte{
-	// 1002 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xac, 0x56, 0xcf, 0x6f, 0xdb, 0x36,
-	0x14, 0x8e, 0x92, 0xf8, 0x47, 0xe8, 0xba, 0xe8, 0x84, 0x2e, 0xd1, 0xdc, 0xc0, 0x35, 0x74, 0x99,
-	0xe1, 0xad, 0x52, 0xe2, 0x0d, 0xc3, 0xe0, 0x63, 0xbd, 0x02, 0xcb, 0xc1, 0xd8, 0xa6, 0xa2, 0x1b,
-	0xba, 0x8b, 0x41, 0x4b, 0x2f, 0xb2, 0x50, 0x49, 0x54, 0x45, 0xca, 0x8d, 0x6f, 0x43, 0x4f, 0xdb,
-	0x4e, 0x3b, 0xee, 0xcf, 0xc8, 0x1f, 0x31, 0x0c, 0x3b, 0xf6, 0xb8, 0xe3, 0x90, 0x1c, 0xf2, 0x6f,
-	0x0c, 0xa4, 0x18, 0x99, 0x72, 0xe4, 0x66, 0x1d, 0x7a, 0x31, 0xf0, 0x1e, 0x3f, 0x3d, 0x7e, 0xef,
-	0xfb, 0xc8, 0x47, 0xa3, 0x8f, 0x92, 0x39, 0x0e, 0xb1, 0xed, 0x86, 0x19, 0x65, 0x90, 0xda, 0x8b,
-	0x63, 0x9b, 0x9d, 0x59, 0x49, 0x4a, 0x18, 0xd1, 0xef, 0x89, 0x25, 0x4b, 0x2e, 0x59, 0x8b, 0xe3,
-	0xce, 0x07, 0x38, 0x0a, 0x62, 0x62, 0x8b, 0xdf, 0x1c, 0xd4, 0x39, 0x70, 0x09, 0x8d, 0x08, 0xb5,
-	0x23, 0xea, 0xf3, 0x8f, 0x23, 0xea, 0xcb, 0x05, 0x59, 0xf8, 0x55, 0x90, 0x02, 0x5f, 0x98, 0x61,
-	0xe6, 0xce, 0xe5, 0xd2, 0x61, 0x79, 0x09, 0xe2, 0x05, 0x84, 0x24, 0x81, 0xea, 0xd5, 0xc0, 0x83,
-	0x98, 0x05, 0x6c, 0x99, 0xaf, 0x9a, 0x7f, 0x68, 0xe8, 0xde, 0x84, 0xfa, 0xe3, 0x14, 0x30, 0x83,
-	0x71, 0x4e, 0x4d, 0xbf, 0x8f, 0x6a, 0xe4, 0x55, 0x0c, 0xa9, 0xa1, 0xf5, 0xb4, 0xfe, 0x9e, 0x93,
-	0x07, 0xfa, 0x10, 0x35, 0x22, 0x88, 0x66, 0x90, 0x52, 0x63, 0xbb, 0xb7, 0xd3, 0x6f, 0x0d, 0x0d,
-	0x2b, 0xef, 0x88, 0x97, 0xb6, 0x16, 0xc7, 0xd6, 0x0f, 0x24, 0x7d, 0x01, 0xa9, 0x03, 0xa7, 0xce,
-	0x35, 0x50, 0xdf, 0x47, 0xf5, 0x97, 0x19, 0x49, 0xb3, 0xc8, 0xd8, 0xe9, 0x69, 0xfd, 0xb6, 0x23,
-	0x23, 0xfd, 0x21, 0x6a, 0x91, 0x04, 0xe2, 0xa9, 0x07, 0x49, 0x48, 0x96, 0xc6, 0x6e, 0x4f, 0xeb,
-	0x37, 0x1d, 0xc4, 0x53, 0x5f, 0x89, 0xcc, 0xe8, 0xd1, 0xeb, 0xab, 0xf3, 0x41, 0xbe, 0xf1, 0xaf,
-	0x57, 0xe7, 0x83, 0x6e, 0x59, 0xd6, 0x75, 0xc6, 0xe6, 0xe7, 0xc8, 0x58, 0xcf, 0x39, 0x40, 0x13,
-	0x12, 0x53, 0xd0, 0x0d, 0xd4, 0x90, 0xdf, 0x89, 0x7e, 0x76, 0x9d, 0xeb, 0xd0, 0x0c, 0x51, 0x7b,
-	0x42, 0xfd, 0x67, 0x49, 0x48, 0xb0, 0x37, 0x26, 0x1e, 0x70, 0xba, 0x14, 0x62, 0xaf, 0xe8, 0x5c,
-	0x46, 0x3c, 0x9f, 0x60, 0xf7, 0x05, 0x78, 0xc6, 0x76, 0x4f, 0xeb, 0xdf, 0x71, 0x64, 0x34, 0xfa,
-	0x84, 0xb3, 0x94, 0x20, 0x4e, 0xf3, 0xc1, 0x0d, 0x9a, 0xab, 0xe2, 0xe6, 0x11, 0xfa, 0xb0, 0x94,
-	0x28, 0x08, 0x1e, 0xa0, 0x86, 0x4b, 0x3c, 0x98, 0x06, 0x9e, 0xd8, 0xf6, 0x8e, 0x53, 0xe7, 0xe1,
-	0x89, 0x67, 0x5e, 0x6e, 0xa3, 0xbb, 0x13, 0xea, 0x9f, 0xc4, 0x94, 0xe1, 0x98, 0x05, 0x98, 0x6d,
-	0x66, 0xa8, 0x34, 0xb9, 0x5d, 0x6a, 0x92, 0x9b, 0x09, 0x09, 0x71, 0xe7, 0xc2, 0x81, 0x5d, 0x27,
-	0x0f, 0xd4, 0x3d, 0x77, 0xd5, 0x3d, 0x39, 0x3c, 0xc4, 0x33, 0x08, 0x8d, 0x5a, 0xee, 0xbd, 0x08,
-	0xf4, 0x23, 0x54, 0x7b, 0x99, 0x41, 0xba, 0x34, 0xea, 0x3d, 0xad, 0x7f, 0x77, 0xd8, 0x59, 0x73,
-	0xfe, 0x3b, 0xbe, 0xf6, 0x2d, 0x09, 0x03, 0x77, 0xe9, 0xe4, 0x40, 0xfd, 0x01, 0xda, 0xf3, 0x31,
-	0x9d, 0xba, 0x21, 0xa6, 0xd4, 0x68, 0x08, 0xf3, 0x9b, 0x3e, 0xa6, 0x63, 0x1e, 0xeb, 0x36, 0xef,
-	0x02, 0x87, 0xe0, 0x19, 0xcd, 0x9e, 0xd6, 0x6f, 0x0d, 0x0f, 0xd6, 0xea, 0x3d, 0x91, 0x47, 0xd8,
-	0x91, 0x30, 0xce, 0xea, 0x34, 0x8b, 0x3d, 0x6a, 0xec, 0xe5, 0xac, 0x44, 0xc0, 0xc5, 0x48, 0x89,
-	0xe8, 0x19, 0x89, 0xde, 0x64, 0x34, 0xfa, 0x74, 0xcd, 0x96, 0xc3, 0x1b, 0xb6, 0x28, 0x92, 0x9a,
-	0x5f, 0xa3, 0xfd, 0x72, 0xa6, 0x30, 0xe6, 0x3e, 0xaa, 0x05, 0xb1, 0x07, 0x67, 0xf2, 0xdc, 0xe4,
-	0x01, 0x97, 0x1a, 0x7b, 0x5e, 0x0a, 0x94, 0xca, 0xd3, 0x70, 0x1d, 0x9a, 0xaf, 0x73, 0xbf, 0x9e,
-	0x66, 0xb3, 0x28, 0x60, 0x27, 0x71, 0x92, 0xb1, 0xf7, 0xe6, 0x57, 0x49, 0xce, 0xdd, 0x8d, 0x72,
-	0xd6, 0xde, 0x51, 0xce, 0x7a, 0xb5, 0x9c, 0x8d, 0x77, 0x94, 0x53, 0xe9, 0xd8, 0xb4, 0x84, 0x9c,
-	0x4a, 0xe6, 0xed, 0x72, 0x9a, 0x3f, 0x6b, 0x42, 0xb4, 0x31, 0x89, 0xa2, 0x80, 0x3d, 0xe6, 0x63,
-	0x6d, 0xa3, 0x68, 0x47, 0xa8, 0x26, 0xe6, 0x9e, 0x90, 0xac, 0x75, 0xe3, 0x14, 0x3e, 0x0d, 0xfc,
-	0x18, 0x3c, 0x51, 0xc2, 0xc9, 0x81, 0xff, 0x81, 0xba, 0xb2, 0xaf, 0x69, 0x08, 0xea, 0x4a, 0xe6,
-	0x9a, 0xba, 0xf9, 0x67, 0x3e, 0x26, 0x1d, 0x58, 0x00, 0x0e, 0x9f, 0x9c, 0x9e, 0x82, 0xcb, 0xe8,
-	0xff, 0xf0, 0x76, 0x1f, 0xd5, 0xe3, 0x8c, 0x4f, 0x46, 0x69, 0xae, 0x8c, 0xf4, 0x2f, 0x51, 0x93,
-	0xcf, 0xbe, 0x20, 0xf6, 0xb9, 0xb9, 0x7c, 0xb6, 0x1e, 0xae, 0x5b, 0x28, 0xf6, 0xfc, 0x26, 0x07,
-	0x39, 0x05, 0x7a, 0x64, 0xad, 0x35, 0x78, 0x73, 0x50, 0x96, 0x38, 0x9b, 0x5f, 0x88, 0x41, 0x59,
-	0xca, 0x15, 0xfe, 0x74, 0x50, 0x13, 0xce, 0xc0, 0xcd, 0x18, 0xe4, 0x83, 0xa8, 0xed, 0x14, 0xb1,
-	0xf9, 0xcb, 0xb6, 0x10, 0xe0, 0x59, 0xe2, 0x61, 0x06, 0x13, 0x39, 0xdd, 0x0f, 0xd1, 0x1e, 0xce,
-	0xd8, 0x9c, 0xa4, 0x01, 0x5b, 0x4a, 0x0d, 0x56, 0x89, 0xb7, 0xc8, 0x30, 0x40, 0x3b, 0xd8, 0xf3,
-	0x8c, 0x9d, 0x5b, 0x5e, 0x11, 0x0e, 0xd2, 0x8f, 0x50, 0x3d, 0x85, 0x88, 0x2c, 0x40, 0x0a, 0xb3,
-	0x19, 0x2e, 0x71, 0xfc, 0x98, 0xb9, 0x38, 0xa3, 0x20, 0x2e, 0x43, 0xd3, 0xc9, 0x03, 0xe5, 0x25,
-	0xaa, 0xab, 0x2f, 0xd1, 0xe8, 0x98, 0x0b, 0xb8, 0x62, 0x5d, 0xad, 0x61, 0xa9, 0x6d, 0x73, 0x28,
-	0x34, 0x2c, 0xe5, 0x0a, 0x0d, 0x57, 0x77, 0x48, 0x53, 0xef, 0xd0, 0xf0, 0xf7, 0x1a, 0xda, 0x99,
-	0x50, 0x5f, 0x9f, 0xa2, 0x76, 0xf9, 0xad, 0x35, 0xad, 0xf5, 0xbf, 0x05, 0xd6, 0xfa, 0x4b, 0xd6,
-	0x19, 0xdc, 0x8e, 0x29, 0x08, 0x7c, 0x8f, 0x90, 0xf2, 0xa0, 0x3d, 0xac, 0xfc, 0x72, 0x05, 0xe8,
-	0x7c, 0x7c, 0x0b, 0xa0, 0xa8, 0xfb, 0x1c, 0xb5, 0xd4, 0x77, 0xa8, 0x57, 0xf9, 0x9d, 0x82, 0xe8,
-	0xf4, 0x6f, 0x43, 0xa8, 0xa5, 0xd5, 0x91, 0x59, 0x5d, 0x5a, 0x41, 0x6c, 0x28, 0x5d, 0x35, 0x72,
-	0x9e, 0xa3, 0x96, 0x3a, 0x58, 0xaa, 0x4b, 0x2b, 0x88, 0x0d, 0xa5, 0x2b, 0x46, 0x02, 0x77, 0xb2,
-	0x3c, 0x0e, 0xaa, 0x9d, 0x2c, 0x61, 0x36, 0x38, 0x59, 0x7d, 0x1d, 0xa7, 0xa8, 0x5d, 0xbe, 0x6e,
-	0xe6, 0x06, 0xaf, 0x14, 0xcc, 0x86, 0x0d, 0x2a, 0xcf, 0x6a, 0xa7, 0xf6, 0xd3, 0xd5, 0xf9, 0x40,
-	0x7b, 0x7c, 0xf2, 0xd7, 0x45, 0x57, 0x7b, 0x73, 0xd1, 0xd5, 0xfe, 0xb9, 0xe8, 0x6a, 0xbf, 0x5d,
-	0x76, 0xb7, 0xde, 0x5c, 0x76, 0xb7, 0xfe, 0xbe, 0xec, 0x6e, 0xfd, 0x68, 0xfb, 0x01, 0x9b, 0x67,
-	0x33, 0xcb, 0x25, 0x91, 0x2d, 0xca, 0x3e, 0xf2, 0x89, 0x2d, 0x2f, 0xc7, 0x1c, 0x07, 0xb1, 0x7d,
-	0x56, 0x5c, 0x12, 0xb6, 0x4c, 0x80, 0xce, 0xea, 0xe2, 0x4f, 0xe5, 0x67, 0xff, 0x06, 0x00, 0x00,
-	0xff, 0xff, 0x9a, 0xbd, 0x0a, 0x2d, 0x06, 0x0b, 0x00, 0x00,
+	// 1334 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xac, 0x57, 0xcd, 0x6e, 0xdb, 0x46,
+	0x10, 0x0e, 0x6d, 0x4b, 0x96, 0x57, 0x76, 0x90, 0x10, 0x69, 0xc2, 0x30, 0x86, 0x2c, 0xb0, 0x40,
+	0x2b, 0x38, 0x8d, 0x64, 0xbb, 0x45, 0x1a, 0xf8, 0x18, 0x27, 0x40, 0x8c, 0xc2, 0x68, 0x4b, 0x23,
+	0x2d, 0xd2, 0x8b, 0xb1, 0x22, 0xc7, 0x14, 0x11, 0x92, 0xcb, 0x70, 0x97, 0x8e, 0x75, 0x2b, 0x72,
+	0xe9, 0xdf, 0xa5, 0xe8, 0x93, 0xe4, 0x21, 0x8a, 0xa2, 0x97, 0x02, 0x39, 0xf6, 0x58, 0xc4, 0x07,
+	0xdf, 0xfa, 0x0c, 0xc5, 0x2e, 0x57, 0xd4, 0x92, 0x22, 0x65, 0x27, 0xe8, 0xc5, 0xf0, 0xcc, 0x7c,
+	0x9c, 0x9d, 0x99, 0x6f, 0x76, 0x66, 0x85, 0x6e, 0xc7, 0x23, 0x1c, 0xe0, 0x81, 0x13, 0xa4, 0x94,
+	0x41, 0x32, 0x38, 0xd9, 0x1e, 0xb0, 0xd3, 0x7e, 0x9c, 0x10, 0x46, 0xf4, 0x6b, 0xc2, 0xd4, 0x97,
+	0xa6, 0xfe, 0xc9, 0xb6, 0x79, 0x1d, 0x87, 0x7e, 0x44, 0x06, 0xe2, 0x6f, 0x06, 0x32, 0x6f, 0x39,
+	0x84, 0x86, 0x84, 0x0e, 0x42, 0xea, 0xf1, 0x8f, 0x43, 0xea, 0x49, 0x83, 0x74, 0xfc, 0xd2, 0x4f,
+	0x80, 0x1b, 0x86, 0x98, 0x39, 0x23, 0x69, 0x5a, 0x2f, 0x9a, 0x20, 0x3a, 0x81, 0x80, 0xc4, 0x20,
+	0xad, 0x66, 0xc9, 0x4a, 0x9d, 0x84, 0xbc, 0xac, 0xfe, 0xd2, 0x77, 0x21, 0x62, 0x3e, 0x1b, 0x67,
+	0x56, 0xeb, 0x77, 0x0d, 0x5d, 0x3b, 0xa0, 0xde, 0x5e, 0x02, 0x98, 0xc1, 0x5e, 0x16, 0xb6, 0x7e,
+	0x03, 0x35, 0xc8, 0xcb, 0x08, 0x12, 0x43, 0xeb, 0x6a, 0xbd, 0x15, 0x3b, 0x13, 0xf4, 0x1d, 0xb4,
+	0x1c, 0x42, 0x38, 0x84, 0x84, 0x1a, 0x0b, 0xdd, 0xc5, 0x5e, 0x7b, 0xc7, 0xe8, 0x67, 0xd9, 0x72,
+	0xd7, 0xfd, 0x93, 0xed, 0xfe, 0xb7, 0x24, 0x79, 0x0e, 0x89, 0x0d, 0xc7, 0xf6, 0x04, 0xa8, 0xdf,
+	0x44, 0xcd, 0x17, 0x29, 0x49, 0xd2, 0xd0, 0x58, 0xec, 0x6a, 0xbd, 0x35, 0x5b, 0x4a, 0xfa, 0x06,
+	0x6a, 0x93, 0x18, 0xa2, 0x23, 0x17, 0xe2, 0x80, 0x8c, 0x8d, 0xa5, 0xae, 0xd6, 0x6b, 0xd9, 0x88,
+	0xab, 0x1e, 0x09, 0xcd, 0xee, 0xbd, 0x57, 0xe7, 0xaf, 0x37, 0xb3, 0x83, 0x7f, 0x3e, 0x7f, 0xbd,
+	0xd9, 0x29, 0x96, 0xbc, 0x1c, 0xb1, 0xf5, 0x19, 0x32, 0xca, 0x3a, 0x1b, 0x68, 0x4c, 0x22, 0x0a,
+	0xba, 0x81, 0x96, 0xe5, 0x77, 0x22, 0x9f, 0x25, 0x7b, 0x22, 0x5a, 0x01, 0x5a, 0x3b, 0xa0, 0xde,
+	0xd3, 0x38, 0x20, 0xd8, 0xdd, 0x23, 0x2e, 0xf0, 0x70, 0x29, 0x44, 0x6e, 0x9e, 0xb9, 0x94, 0xb8,
+	0x3e, 0xc6, 0xce, 0x73, 0x70, 0x8d, 0x85, 0xae, 0xd6, 0x5b, 0xb5, 0xa5, 0xb4, 0x7b, 0x97, 0x47,
+	0x29, 0x41, 0x3c, 0xcc, 0x3b, 0x33, 0x61, 0x4e, 0x9d, 0x5b, 0x5b, 0xe8, 0x83, 0x82, 0x22, 0x0f,
+	0xf0, 0x16, 0x5a, 0x76, 0x88, 0x0b, 0x47, 0xbe, 0x2b, 0x8e, 0x5d, 0xb5, 0x9b, 0x5c, 0xdc, 0x77,
+	0xad, 0xb3, 0x05, 0x74, 0xf5, 0x80, 0x7a, 0xfb, 0x11, 0x65, 0x38, 0x62, 0x3e, 0x66, 0xf5, 0x11,
+	0x2a, 0x49, 0x2e, 0x14, 0x92, 0xe4, 0x64, 0x42, 0x4c, 0x9c, 0x91, 0x60, 0x60, 0xc9, 0xce, 0x04,
+	0xf5, 0xcc, 0x25, 0xf5, 0x4c, 0x0e, 0x0f, 0xf0, 0x10, 0x02, 0xa3, 0x91, 0x71, 0x2f, 0x04, 0x7d,
+	0x0b, 0x35, 0x5e, 0xa4, 0x90, 0x8c, 0x8d, 0x66, 0x57, 0xeb, 0x5d, 0xdd, 0x31, 0x4b, 0xcc, 0x7f,
+	0xcd, 0x6d, 0x5f, 0x91, 0xc0, 0x77, 0xc6, 0x76, 0x06, 0xd4, 0xef, 0xa0, 0x15, 0x0f, 0xd3, 0x23,
+	0x27, 0xc0, 0x94, 0x1a, 0xcb, 0x82, 0xfc, 0x96, 0x87, 0xe9, 0x1e, 0x97, 0xf5, 0x01, 0xcf, 0x02,
+	0x07, 0xe0, 0x1a, 0xad, 0xae, 0xd6, 0x6b, 0xef, 0xdc, 0x2a, 0xf9, 0x7b, 0x2c, 0xdb, 0xdb, 0x96,
+	0x30, 0x1e, 0xd5, 0x71, 0x1a, 0xb9, 0xd4, 0x58, 0xc9, 0xa2, 0x12, 0x02, 0x2f, 0x46, 0x42, 0x44,
+	0xce, 0x48, 0xe4, 0x26, 0xa5, 0xdd, 0x4f, 0x4a, 0xb4, 0xac, 0xcf, 0xd0, 0xa2, 0x94, 0xd4, 0x7a,
+	0x82, 0x6e, 0x16, 0x35, 0x39, 0x31, 0x37, 0x50, 0xc3, 0x8f, 0x5c, 0x38, 0x95, 0x7d, 0x93, 0x09,
+	0xbc, 0xd4, 0xd8, 0x75, 0x13, 0xa0, 0x54, 0x76, 0xc3, 0x44, 0xb4, 0x5e, 0x65, 0x7c, 0x1d, 0xa6,
+	0xc3, 0xd0, 0x67, 0xfb, 0x51, 0x9c, 0xb2, 0xff, 0x8d, 0xaf, 0x42, 0x39, 0x97, 0x6a, 0xcb, 0xd9,
+	0x78, 0xc7, 0x72, 0x36, 0xab, 0xcb, 0xb9, 0xfc, 0x8e, 0xe5, 0x54, 0x32, 0xb6, 0xfa, 0xa2, 0x9c,
+	0x8a, 0x66, 0x7e, 0x39, 0xad, 0x1f, 0x35, 0x51, 0xb4, 0x3d, 0x12, 0x86, 0x3e, 0x7b, 0xc8, 0x47,
+	0x5e, 0x6d, 0xd1, 0xb6, 0x50, 0x43, 0xcc, 0x44, 0x51, 0xb2, 0xf6, 0x4c, 0x17, 0x1e, 0xfa, 0x5e,
+	0x04, 0xae, 0x70, 0x61, 0x67, 0xc0, 0x4b, 0x84, 0xae, 0x9c, 0x6b, 0x19, 0x22, 0x74, 0x45, 0x33,
+	0x09, 0xdd, 0xfa, 0x23, 0x1b, 0x93, 0x36, 0x9c, 0x00, 0x0e, 0x1e, 0x1f, 0x1f, 0x83, 0xc3, 0xe8,
+	0x7b, 0x70, 0x7b, 0x13, 0x35, 0xa3, 0x94, 0x4f, 0x46, 0x49, 0xae, 0x94, 0xf4, 0x07, 0xa8, 0xc5,
+	0x67, 0x9f, 0x1f, 0x79, 0x9c, 0x5c, 0x3e, 0x5b, 0xd7, 0xcb, 0x14, 0x8a, 0x33, 0xbf, 0xcc, 0x40,
+	0x76, 0x8e, 0xde, 0xed, 0x97, 0x12, 0x9c, 0x1d, 0x94, 0x85, 0x98, 0xad, 0xfb, 0x62, 0x50, 0x16,
+	0x74, 0x39, 0x3f, 0x26, 0x6a, 0xc1, 0x29, 0x38, 0x29, 0x83, 0x6c, 0x10, 0xad, 0xd9, 0xb9, 0x6c,
+	0xfd, 0xb4, 0x20, 0x0a, 0xf0, 0x34, 0x76, 0x31, 0x83, 0x03, 0x39, 0xdd, 0xd7, 0xd1, 0x0a, 0x4e,
+	0xd9, 0x88, 0x24, 0x3e, 0x1b, 0xcb, 0x1a, 0x4c, 0x15, 0x73, 0xca, 0xb0, 0x89, 0x16, 0xb1, 0xeb,
+	0x1a, 0x8b, 0x17, 0x6c, 0x11, 0x0e, 0xd2, 0xb7, 0x50, 0x33, 0x81, 0x90, 0x9c, 0x80, 0x2c, 0x4c,
+	0x3d, 0x5c, 0xe2, 0x78, 0x9b, 0x39, 0x38, 0xa5, 0x20, 0x2e, 0x43, 0xcb, 0xce, 0x04, 0x65, 0x13,
+	0x35, 0xd5, 0x4d, 0xb4, 0xbb, 0xcd, 0x0b, 0x38, 0x8d, 0xba, 0xba, 0x86, 0x85, 0xb4, 0xad, 0x1d,
+	0x51, 0xc3, 0x82, 0x2e, 0xaf, 0xe1, 0xf4, 0x0e, 0x69, 0xea, 0x1d, 0xb2, 0x7e, 0x90, 0x7b, 0x96,
+	0x83, 0x22, 0xf6, 0x58, 0x2c, 0xe8, 0x9a, 0x3d, 0x3b, 0x77, 0x34, 0x30, 0x48, 0x42, 0x2a, 0xba,
+	0x67, 0xd5, 0xce, 0x84, 0x4b, 0xac, 0x4a, 0xf5, 0x50, 0xcb, 0xcc, 0x56, 0xa5, 0xaa, 0xcb, 0xdb,
+	0xfc, 0x2f, 0x0d, 0xad, 0xf2, 0xcb, 0x0b, 0x93, 0x08, 0xdf, 0x97, 0xe1, 0x75, 0xb4, 0xc2, 0x46,
+	0x09, 0xd0, 0x11, 0x09, 0x5c, 0xb9, 0xfa, 0xa7, 0x0a, 0xfd, 0x01, 0x42, 0x4e, 0x4a, 0x19, 0x71,
+	0x7d, 0x1c, 0xd1, 0x1a, 0x5e, 0xf7, 0x26, 0x00, 0x5b, 0xc1, 0x66, 0xb9, 0x16, 0xd9, 0x32, 0x67,
+	0xa7, 0xd1, 0x24, 0x7c, 0xeb, 0x73, 0x74, 0x43, 0x95, 0x73, 0x96, 0x36, 0x50, 0xfb, 0x38, 0x21,
+	0xe1, 0xd1, 0x08, 0x7c, 0x6f, 0xc4, 0x24, 0x55, 0x88, 0xab, 0x9e, 0x08, 0x8d, 0xf5, 0x8b, 0x86,
+	0xae, 0x1f, 0x50, 0x2f, 0xfb, 0xec, 0x90, 0x61, 0x06, 0x5f, 0xc0, 0xb8, 0xf6, 0xc2, 0xdf, 0x43,
+	0x4b, 0x2e, 0xe0, 0x40, 0x8e, 0xa5, 0xdb, 0xe5, 0xab, 0x2b, 0x9c, 0x3c, 0x02, 0x1c, 0xd8, 0x02,
+	0xb6, 0x3b, 0x28, 0xdd, 0xd9, 0x8d, 0x99, 0x0c, 0x8a, 0xe7, 0x5a, 0x03, 0x74, 0x7b, 0x46, 0x99,
+	0xe7, 0xa2, 0xcb, 0xc3, 0xb3, 0x1b, 0x2b, 0xfe, 0xb7, 0x7e, 0x9b, 0x8c, 0xab, 0x17, 0x29, 0xd0,
+	0x09, 0x97, 0x75, 0xd1, 0xdf, 0x47, 0xcb, 0x49, 0x06, 0x94, 0x09, 0xac, 0x57, 0x26, 0x20, 0x9d,
+	0xd9, 0x13, 0xf0, 0xa5, 0x46, 0x8f, 0x72, 0xbe, 0x6c, 0xbc, 0x82, 0x2e, 0x6f, 0x3c, 0xb9, 0x04,
+	0x64, 0x8a, 0x23, 0x9c, 0xc0, 0xbc, 0x25, 0x40, 0x39, 0xa0, 0x66, 0x09, 0x28, 0x2e, 0xec, 0x0c,
+	0x78, 0x89, 0x25, 0xa0, 0x7c, 0x24, 0x97, 0x80, 0xea, 0x46, 0x06, 0xb9, 0xf3, 0x6f, 0x0b, 0x2d,
+	0x1e, 0x50, 0x4f, 0x3f, 0x42, 0x6b, 0xc5, 0xf7, 0xb2, 0xd5, 0x2f, 0x3f, 0xfb, 0xfb, 0xe5, 0xd7,
+	0xa8, 0xb9, 0x79, 0x31, 0x26, 0xa7, 0xf4, 0x1b, 0x84, 0x94, 0x47, 0xe9, 0x46, 0xe5, 0x97, 0x53,
+	0x80, 0xf9, 0xf1, 0x05, 0x80, 0xdc, 0xef, 0x33, 0xd4, 0x56, 0xdf, 0x92, 0xdd, 0xca, 0xef, 0x14,
+	0x84, 0xd9, 0xbb, 0x08, 0xa1, 0xba, 0x56, 0x9f, 0x3d, 0xd5, 0xae, 0x15, 0x44, 0x8d, 0xeb, 0xaa,
+	0x67, 0xc3, 0x33, 0xd4, 0x56, 0x1f, 0x07, 0xd5, 0xae, 0x15, 0x44, 0x8d, 0xeb, 0x8a, 0xb5, 0xce,
+	0x99, 0x2c, 0xae, 0xf4, 0x6a, 0x26, 0x0b, 0x98, 0x1a, 0x26, 0xab, 0x57, 0xea, 0x11, 0x5a, 0x2b,
+	0xae, 0x4c, 0xab, 0x86, 0x2b, 0x05, 0x53, 0x73, 0x40, 0xf5, 0xbe, 0xe1, 0xbd, 0x58, 0xd8, 0x29,
+	0x35, 0xbd, 0xa8, 0x62, 0xea, 0x7a, 0xb1, 0x6a, 0x25, 0xe8, 0x87, 0x68, 0x65, 0xba, 0x0e, 0x3a,
+	0xd5, 0xa4, 0x4d, 0xec, 0xe6, 0x47, 0xf3, 0xed, 0xb9, 0xd3, 0x21, 0xba, 0x5a, 0x1a, 0xad, 0x1f,
+	0x56, 0x7e, 0x59, 0x04, 0x99, 0x77, 0x2f, 0x01, 0x2a, 0x72, 0xab, 0xce, 0xbf, 0x3a, 0x6e, 0x15,
+	0x4c, 0x2d, 0xb7, 0x15, 0x33, 0x8b, 0xf7, 0xa5, 0x3a, 0xaf, 0xba, 0xf3, 0x82, 0xe3, 0x88, 0x9a,
+	0xbe, 0xac, 0x98, 0x34, 0x66, 0xe3, 0xfb, 0xf3, 0xd7, 0x9b, 0xda, 0xc3, 0xfd, 0x3f, 0xdf, 0x76,
+	0xb4, 0x37, 0x6f, 0x3b, 0xda, 0x3f, 0x6f, 0x3b, 0xda, 0xaf, 0x67, 0x9d, 0x2b, 0x6f, 0xce, 0x3a,
+	0x57, 0xfe, 0x3e, 0xeb, 0x5c, 0xf9, 0x6e, 0xe0, 0xf9, 0x6c, 0x94, 0x0e, 0xfb, 0x0e, 0x09, 0x07,
+	0xc2, 0xe9, 0x3d, 0x8f, 0x0c, 0xe4, 0x58, 0x1b, 0x61, 0x3f, 0x1a, 0x9c, 0xe6, 0xe3, 0x8d, 0x8d,
+	0x63, 0xa0, 0xc3, 0xa6, 0xf8, 0xb9, 0xff, 0xe9, 0x7f, 0x01, 0x00, 0x00, 0xff, 0xff, 0x67, 0x89,
+	0x19, 0xd8, 0xbc, 0x10, 0x00, 0x00,
 }
 
 // Reference imports to suppress errors if they are not otherwise used.
@@ -981,6 +1497,13 @@ type MsgClient interface {
 	RevealEffects(ctx context.Context, in *MsgRevealEffects, opts ...grpc.CallOption) (*MsgRevealEffectsResponse, error)
 	// UpdateMembers admits and removes members in one step, for the cluster's owner or governance.
 	UpdateMembers(ctx context.Context, in *MsgUpdateMembers, opts ...grpc.CallOption) (*MsgUpdateMembersResponse, error)
+	// ConsentEscrow is the owner's word on an escrow of the cluster's state keys; without it there is none.
+	ConsentEscrow(ctx context.Context, in *MsgConsentEscrow, opts ...grpc.CallOption) (*MsgConsentEscrowResponse, error)
+	// SetEscrow puts an escrow of state keys in force that the owner has consented to, for governance; or ends it.
+	SetEscrow(ctx context.Context, in *MsgSetEscrow, opts ...grpc.CallOption) (*MsgSetEscrowResponse, error)
+	EscrowStateKey(ctx context.Context, in *MsgEscrowStateKey, opts ...grpc.CallOption) (*MsgEscrowStateKeyResponse, error)
+	RequestEscrow(ctx context.Context, in *MsgRequestEscrow, opts ...grpc.CallOption) (*MsgRequestEscrowResponse, error)
+	EscrowShare(ctx context.Context, in *MsgEscrowShare, opts ...grpc.CallOption) (*MsgEscrowShareResponse, error)
 }
 
 type msgClient struct {
@@ -1054,6 +1577,51 @@ func (c *msgClient) UpdateMembers(ctx context.Context, in *MsgUpdateMembers, opt
 	return out, nil
 }
 
+func (c *msgClient) ConsentEscrow(ctx context.Context, in *MsgConsentEscrow, opts ...grpc.CallOption) (*MsgConsentEscrowResponse, error) {
+	out := new(MsgConsentEscrowResponse)
+	err := c.cc.Invoke(ctx, "/phala.cluster.v1.Msg/ConsentEscrow", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) SetEscrow(ctx context.Context, in *MsgSetEscrow, opts ...grpc.CallOption) (*MsgSetEscrowResponse, error) {
+	out := new(MsgSetEscrowResponse)
+	err := c.cc.Invoke(ctx, "/phala.cluster.v1.Msg/SetEscrow", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) EscrowStateKey(ctx context.Context, in *MsgEscrowStateKey, opts ...grpc.CallOption) (*MsgEscrowStateKeyResponse, error) {
+	out := new(MsgEscrowStateKeyResponse)
+	err := c.cc.Invoke(ctx, "/phala.cluster.v1.Msg/EscrowStateKey", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) RequestEscrow(ctx context.Context, in *MsgRequestEscrow, opts ...grpc.CallOption) (*MsgRequestEscrowResponse, error) {
+	out := new(MsgRequestEscrowResponse)
+	err := c.cc.Invoke(ctx, "/phala.cluster.v1.Msg/RequestEscrow", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) EscrowShare(ctx context.Context, in *MsgEscrowShare, opts ...grpc.CallOption) (*MsgEscrowShareResponse, error) {
+	out := new(MsgEscrowShareResponse)
+	err := c.cc.Invoke(ctx, "/phala.cluster.v1.Msg/EscrowShare", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // MsgServer is the server API for Msg service.
 type MsgServer interface {
 	CreateCluster(context.Context, *MsgCreateCluster) (*MsgCreateClusterResponse, error)
@@ -1064,6 +1632,13 @@ type MsgServer interface {
 	RevealEffects(context.Context, *MsgRevealEffects) (*MsgRevealEffectsResponse, error)
 	// UpdateMembers admits and removes members in one step, for the cluster's owner or governance.
 	UpdateMembers(context.Context, *MsgUpdateMembers) (*MsgUpdateMembersResponse, error)
+	// ConsentEscrow is the owner's word on an escrow of the cluster's state keys; without it there is none.
+	ConsentEscrow(context.Context, *MsgConsentEscrow) (*MsgConsentEscrowResponse, error)
+	// SetEscrow puts an escrow of state keys in force that the owner has consented to, for governance; or ends it.
+	SetEscrow(context.Context, *MsgSetEscrow) (*MsgSetEscrowResponse, error)
+	EscrowStateKey(context.Context, *MsgEscrowStateKey) (*MsgEscrowStateKeyResponse, error)
+	RequestEscrow(context.Context, *MsgRequestEscrow) (*MsgRequestEscrowResponse, error)
+	EscrowShare(context.Context, *MsgEscrowShare) (*MsgEscrowShareResponse, error)
 }
 
 // UnimplementedMsgServer can be embedded to have forward compatible implementations.
@@ -1090,6 +1665,21 @@ func (*UnimplementedMsgServer) RevealEffects(ctx context.Context, req *MsgReveal
 }
 func (*UnimplementedMsgServer) UpdateMembers(ctx context.Context, req *MsgUpdateMembers) (*MsgUpdateMembersResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method UpdateMembers not implemented")
+}
+func (*UnimplementedMsgServer) ConsentEscrow(ctx context.Context, req *MsgConsentEscrow) (*MsgConsentEscrowResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ConsentEscrow not implemented")
+}
+func (*UnimplementedMsgServer) SetEscrow(ctx context.Context, req *MsgSetEscrow) (*MsgSetEscrowResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SetEscrow not implemented")
+}
+func (*UnimplementedMsgServer) EscrowStateKey(ctx context.Context, req *MsgEscrowStateKey) (*MsgEscrowStateKeyResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method EscrowStateKey not implemented")
+}
+func (*UnimplementedMsgServer) RequestEscrow(ctx context.Context, req *MsgRequestEscrow) (*MsgRequestEscrowResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method RequestEscrow not implemented")
+}
+func (*UnimplementedMsgServer) EscrowShare(ctx context.Context, req *MsgEscrowShare) (*MsgEscrowShareResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method EscrowShare not implemented")
 }
 
 func RegisterMsgServer(s grpc1.Server, srv MsgServer) {
@@ -1222,6 +1812,96 @@ func _Msg_UpdateMembers_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Msg_ConsentEscrow_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgConsentEscrow)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).ConsentEscrow(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/phala.cluster.v1.Msg/ConsentEscrow",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).ConsentEscrow(ctx, req.(*MsgConsentEscrow))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_SetEscrow_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgSetEscrow)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).SetEscrow(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/phala.cluster.v1.Msg/SetEscrow",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).SetEscrow(ctx, req.(*MsgSetEscrow))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_EscrowStateKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgEscrowStateKey)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).EscrowStateKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/phala.cluster.v1.Msg/EscrowStateKey",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).EscrowStateKey(ctx, req.(*MsgEscrowStateKey))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_RequestEscrow_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgRequestEscrow)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).RequestEscrow(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/phala.cluster.v1.Msg/RequestEscrow",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).RequestEscrow(ctx, req.(*MsgRequestEscrow))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_EscrowShare_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgEscrowShare)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).EscrowShare(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/phala.cluster.v1.Msg/EscrowShare",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).EscrowShare(ctx, req.(*MsgEscrowShare))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 var Msg_serviceDesc = _Msg_serviceDesc
 var _Msg_serviceDesc = grpc.ServiceDesc{
 	ServiceName: "phala.cluster.v1.Msg",
@@ -1254,6 +1934,26 @@ var _Msg_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UpdateMembers",
 			Handler:    _Msg_UpdateMembers_Handler,
+		},
+		{
+			MethodName: "ConsentEscrow",
+			Handler:    _Msg_ConsentEscrow_Handler,
+		},
+		{
+			MethodName: "SetEscrow",
+			Handler:    _Msg_SetEscrow_Handler,
+		},
+		{
+			MethodName: "EscrowStateKey",
+			Handler:    _Msg_EscrowStateKey_Handler,
+		},
+		{
+			MethodName: "RequestEscrow",
+			Handler:    _Msg_RequestEscrow_Handler,
+		},
+		{
+			MethodName: "EscrowShare",
+			Handler:    _Msg_EscrowShare_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
@@ -1887,6 +2587,353 @@ func (m *MsgUpdateMembersResponse) MarshalToSizedBuffer(dAtA []byte) (int, error
 	return len(dAtA) - i, nil
 }
 
+func (m *MsgConsentEscrow) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgConsentEscrow) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgConsentEscrow) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Terms) > 0 {
+		i -= len(m.Terms)
+		copy(dAtA[i:], m.Terms)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Terms)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.Cluster != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Cluster))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Owner) > 0 {
+		i -= len(m.Owner)
+		copy(dAtA[i:], m.Owner)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Owner)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgConsentEscrowResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgConsentEscrowResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgConsentEscrowResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgSetEscrow) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgSetEscrow) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgSetEscrow) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Custodians) > 0 {
+		for iNdEx := len(m.Custodians) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Custodians[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintTx(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x22
+		}
+	}
+	if m.Threshold != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Threshold))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Cluster != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Cluster))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Authority) > 0 {
+		i -= len(m.Authority)
+		copy(dAtA[i:], m.Authority)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Authority)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgSetEscrowResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgSetEscrowResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgSetEscrowResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.FromHeight != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.FromHeight))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgEscrowStateKey) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgEscrowStateKey) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgEscrowStateKey) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Deal != nil {
+		{
+			size, err := m.Deal.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintTx(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Sender) > 0 {
+		i -= len(m.Sender)
+		copy(dAtA[i:], m.Sender)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Sender)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgEscrowStateKeyResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgEscrowStateKeyResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgEscrowStateKeyResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Deal != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Deal))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRequestEscrow) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRequestEscrow) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRequestEscrow) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Request != nil {
+		{
+			size, err := m.Request.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintTx(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Sender) > 0 {
+		i -= len(m.Sender)
+		copy(dAtA[i:], m.Sender)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Sender)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRequestEscrowResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRequestEscrowResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRequestEscrowResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgEscrowShare) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgEscrowShare) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgEscrowShare) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Share != nil {
+		{
+			size, err := m.Share.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintTx(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Sender) > 0 {
+		i -= len(m.Sender)
+		copy(dAtA[i:], m.Sender)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Sender)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgEscrowShareResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgEscrowShareResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgEscrowShareResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
 func encodeVarintTx(dAtA []byte, offset int, v uint64) int {
 	offset -= sovTx(v)
 	base := offset
@@ -2176,6 +3223,153 @@ func (m *MsgUpdateMembersResponse) Size() (n int) {
 	if m.Roster != 0 {
 		n += 1 + sovTx(uint64(m.Roster))
 	}
+	return n
+}
+
+func (m *MsgConsentEscrow) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Owner)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Cluster != 0 {
+		n += 1 + sovTx(uint64(m.Cluster))
+	}
+	l = len(m.Terms)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgConsentEscrowResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgSetEscrow) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Authority)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Cluster != 0 {
+		n += 1 + sovTx(uint64(m.Cluster))
+	}
+	if m.Threshold != 0 {
+		n += 1 + sovTx(uint64(m.Threshold))
+	}
+	if len(m.Custodians) > 0 {
+		for _, e := range m.Custodians {
+			l = e.Size()
+			n += 1 + l + sovTx(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *MsgSetEscrowResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.FromHeight != 0 {
+		n += 1 + sovTx(uint64(m.FromHeight))
+	}
+	return n
+}
+
+func (m *MsgEscrowStateKey) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Sender)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Deal != nil {
+		l = m.Deal.Size()
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgEscrowStateKeyResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Deal != 0 {
+		n += 1 + sovTx(uint64(m.Deal))
+	}
+	return n
+}
+
+func (m *MsgRequestEscrow) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Sender)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Request != nil {
+		l = m.Request.Size()
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgRequestEscrowResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgEscrowShare) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Sender)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Share != nil {
+		l = m.Share.Size()
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgEscrowShareResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
 	return n
 }
 
@@ -3965,6 +5159,937 @@ func (m *MsgUpdateMembersResponse) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgConsentEscrow) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgConsentEscrow: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgConsentEscrow: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Owner", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Owner = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Cluster", wireType)
+			}
+			m.Cluster = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Cluster |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Terms", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Terms = append(m.Terms[:0], dAtA[iNdEx:postIndex]...)
+			if m.Terms == nil {
+				m.Terms = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgConsentEscrowResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgConsentEscrowResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgConsentEscrowResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgSetEscrow) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgSetEscrow: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgSetEscrow: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Authority", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Authority = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Cluster", wireType)
+			}
+			m.Cluster = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Cluster |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Threshold", wireType)
+			}
+			m.Threshold = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Threshold |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Custodians", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Custodians = append(m.Custodians, &phalawire.Custodian{})
+			if err := m.Custodians[len(m.Custodians)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgSetEscrowResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgSetEscrowResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgSetEscrowResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field FromHeight", wireType)
+			}
+			m.FromHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.FromHeight |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgEscrowStateKey) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgEscrowStateKey: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgEscrowStateKey: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sender", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Sender = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Deal", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Deal == nil {
+				m.Deal = &phalawire.EscrowDeal{}
+			}
+			if err := m.Deal.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgEscrowStateKeyResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgEscrowStateKeyResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgEscrowStateKeyResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Deal", wireType)
+			}
+			m.Deal = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Deal |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRequestEscrow) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRequestEscrow: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRequestEscrow: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sender", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Sender = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Request", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Request == nil {
+				m.Request = &phalawire.EscrowRequest{}
+			}
+			if err := m.Request.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRequestEscrowResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRequestEscrowResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRequestEscrowResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgEscrowShare) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgEscrowShare: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgEscrowShare: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sender", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Sender = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Share", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Share == nil {
+				m.Share = &phalawire.EscrowShare{}
+			}
+			if err := m.Share.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgEscrowShareResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgEscrowShareResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgEscrowShareResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
 		default:
 			iNdEx = preIndex
 			skippy, err := skipTx(dAtA[iNdEx:])

@@ -40,6 +40,8 @@ type cluster struct {
 	keys    ring
 	archive map[label]*keytree.Secret // state keys of labels that are not in keys
 	request *request
+	dealing dealing
+	rescue  rescue
 	early   *request // made before the membership was proven; nil: none
 	said    word     // the last announcement
 
@@ -222,6 +224,7 @@ func (c *cluster) retire() {
 		c.keys.wipe(l)
 	}
 	c.wipeArchive()
+	c.rescue.wipe()
 	fresh := newCluster(c.id)
 	fresh.roll = c.roll
 	*c = *fresh

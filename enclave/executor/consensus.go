@@ -30,6 +30,9 @@ func (x *Executor) advance(ctx context.Context, c *cluster) {
 		return
 	}
 	x.keep(c)
+	if err := errors.Join(x.deal(c), x.rescued(c)); err != nil {
+		x.complain(fmt.Errorf("escrow of cluster %d at height %d: %w", c.id, c.height, err))
+	}
 	if len(c.keys)+len(c.archive) == 0 {
 		return
 	}

@@ -78,6 +78,9 @@ func (x *Executor) Header(context.Context) []*wire.Out {
 func (x *Executor) Values(ctx context.Context, f lightclient.Facts) []*wire.Out {
 	for _, id := range x.ids() {
 		c := x.clusters[id]
+		for _, q := range []*inquiry{&c.dealing.now, &c.dealing.past, &c.rescue.now} {
+			q.take(f)
+		}
 		if err := x.observe(c, f); err != nil {
 			x.complain(err)
 			continue

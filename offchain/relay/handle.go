@@ -42,6 +42,14 @@ func (s *session) handle(out *wire.Out) {
 		s.goTask(func() {
 			s.submit("announcement", &gatekeeper.MsgAnnounceEpoch{Sender: s.cfg.Sender.Address(), Announcement: b.Announcement})
 		})
+	case *wire.Out_EscrowDeal:
+		s.goTask(func() {
+			s.submit("escrow of a state key", &cluster.MsgEscrowStateKey{Sender: s.cfg.Sender.Address(), Deal: b.EscrowDeal})
+		})
+	case *wire.Out_EscrowRequest:
+		s.goTask(func() {
+			s.submit("request to custodians", &cluster.MsgRequestEscrow{Sender: s.cfg.Sender.Address(), Request: b.EscrowRequest})
+		})
 	case *wire.Out_Record:
 		s.goTask(func() { s.keep(b.Record) })
 	case *wire.Out_NeedChunk:

@@ -19,6 +19,7 @@ type judged struct {
 	Accepted       bool                `json:"accepted"`
 	Kind           string              `json:"kind"`
 	Level          int                 `json:"level"`
+	Score          float64             `json:"score"`
 	Status         string              `json:"status"`
 	PlatformStatus string              `json:"platform_status"`
 	ModuleStatus   string              `json:"module_status"`
@@ -82,6 +83,9 @@ var levels = map[string]int{
 	"UpToDate": 1, "SWHardeningNeeded": 2, "ConfigurationNeeded": 4, "ConfigurationAndSWHardeningNeeded": 4, "OutOfDate": 5,
 }
 
+// scores are what accepted workers of the levels count.
+var scores = [...]float64{0, 1, 1, 1, 0.8, 0.7}
+
 // Every recorded case of Intel's comes to what it expects, by the command.
 func TestAttestVerifyRecordedIntel(t *testing.T) {
 	for _, name := range files(t, evidence(t), "dcap/*.json") {
@@ -108,6 +112,9 @@ func TestAttestVerifyRecordedIntel(t *testing.T) {
 					t.Fatalf("%+v, want %s", got, e.Verdict)
 				}
 				return
+			}
+			if got.Accepted && got.Score != scores[got.Level] || !got.Accepted && got.Score != 0 {
+				t.Errorf("level %d, accepted %t: score %v", got.Level, got.Accepted, got.Score)
 			}
 			slices.Sort(e.Advisories)
 			if got.Accepted == e.Debug || got.Debug != e.Debug || e.Debug && got.codes() != "debug" {
@@ -255,7 +262,7 @@ func TestAttestStatusRecorded(t *testing.T) {
 		args  []string
 		words []string
 	}{
-		{[]string{"dcap/tdx-v4-OutOfDate-module-a187b0da057d.json"}, []string{"next: UpToDate", "tdx-tcb-01  2   4", "newer TDX module", "microcode", "days left"}},
+		{[]string{"dcap/tdx-v4-OutOfDate-module-a187b0da057d.json"}, []string{"5 (out of date), score 0.7", "next: UpToDate", "tdx-tcb-01  2   4", "newer TDX module", "microcode", "days left"}},
 		{[]string{"dcap/tdx-v4-OutOfDate-module-a187b0da057d.json", "--at", "2026-01-01"}, []string{"has run out", "as of 2025-07-04", "-181"}},
 		{[]string{"dcap/tdx-v4-UpToDate-00b2526ab190.json"}, []string{"UpToDate", "TCB info"}},
 		{[]string{"snp/trustee-milan-vcek.report.bin"}, []string{"AMD-SB-3019", "microcode  115  219", "bulletins"}},

@@ -62,7 +62,7 @@ func (s *source) dialled(ctx context.Context, e Env, role wire.Role, measurement
 	}
 	if len(measurement) != 0 && v.Measurement != "" && !bytes.Equal(measurement, v.claims.Measurement) {
 		v.refuse("unknown-measurement", "measurement", v.Measurement, hexOf(measurement), "name the enclave that runs that build")
-		v.Accepted = false
+		v.decide()
 	}
 	if err := e.Print(v, func(w io.Writer) { v.write(newPage(e, w)) }); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (s *source) dialled(ctx context.Context, e Env, role wire.Role, measurement
 
 func describeChannel(address string, a attested.Verdict) *channelVerdict {
 	v := &channelVerdict{Channel: address, verdict: &verdict{Kind: kindName(a.Kind), Level: a.Level, Reasons: append([]claims.Reason{}, a.Reasons...), Advisories: []string{}}}
-	v.Accepted = a.Accepted
+	v.decide()
 	if a.Measurement != nil {
 		v.tell(a.Claims)
 	}

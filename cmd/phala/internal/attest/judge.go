@@ -28,6 +28,7 @@ type verdict struct {
 	Accepted       bool            `json:"accepted"`
 	Kind           string          `json:"kind"`
 	Level          int             `json:"level"`
+	Score          float64         `json:"score"` // what a worker of the level counts, 0 to 1; 0 for what is refused
 	Status         string          `json:"status"`
 	PlatformStatus string          `json:"platform_status"`
 	ModuleStatus   string          `json:"module_status"`
@@ -73,8 +74,16 @@ func (l *loaded) judge(j judgement) *verdict {
 		v.tell(c)
 		l.demand(j, v)
 	}
-	v.Accepted = len(v.Reasons) == 0
+	v.decide()
 	return v
+}
+
+// decide accepts what nothing speaks against, and counts its score.
+func (v *verdict) decide() {
+	v.Accepted, v.Score = len(v.Reasons) == 0, 0
+	if v.Accepted {
+		v.Score = float64(claims.Score(v.Level)) / 10
+	}
 }
 
 func (v *verdict) tell(c claims.Claims) {

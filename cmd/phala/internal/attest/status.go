@@ -65,6 +65,7 @@ type status struct {
 	At             time.Time       `json:"at"`
 	AsOf           time.Time       `json:"as_of,omitzero"` // another time at which the collateral was still in force
 	Level          int             `json:"level"`
+	Score          float64         `json:"score"`
 	Status         string          `json:"status"`
 	PlatformStatus string          `json:"platform_status"`
 	ModuleStatus   string          `json:"module_status"`
@@ -94,7 +95,7 @@ func (l *loaded) status() (*status, error) {
 	if v.Measurement == "" {
 		v = l.asOf(st, v)
 	}
-	st.Level, st.Status, st.PlatformStatus, st.ModuleStatus, st.QEStatus = v.Level, v.Status, v.PlatformStatus, v.ModuleStatus, v.QEStatus
+	st.Level, st.Score, st.Status, st.PlatformStatus, st.ModuleStatus, st.QEStatus = v.Level, v.Score, v.Status, v.PlatformStatus, v.ModuleStatus, v.QEStatus
 	st.TCBDate, st.Advisories, st.Reasons = day(v.claims.TCBDate), v.Advisories, v.Reasons
 	if v.Measurement == "" {
 		return st, nil
@@ -134,9 +135,7 @@ func (st *status) write(p *page, l *loaded) {
 	if !st.AsOf.IsZero() {
 		p.line("%s; what follows is as of %s", p.bad("the collateral has run out: fetch it anew"), moment(st.AsOf))
 	}
-	if st.Level > 0 {
-		p.row("level", fmt.Sprintf("%d (%s)", st.Level, levelNames[st.Level]))
-	}
+	p.row("level", levelText(st.Level, st.Score))
 	p.row("status", st.Status)
 	p.row("platform", st.PlatformStatus)
 	p.row("module", st.ModuleStatus)

@@ -71,6 +71,18 @@ func hexFlag(e Env, name, value string) ([]byte, error) {
 
 var levelNames = [...]string{"", "up to date", "software hardening needed", "configuration needed, known advisories only", "configuration needed", "out of date"}
 
+// levelText is a level with its name and what it counts; empty where no level fits.
+func levelText(level int, score float64) string {
+	switch {
+	case level == 0:
+		return ""
+	case score == 0:
+		return fmt.Sprintf("%d (%s)", level, levelNames[level])
+	default:
+		return fmt.Sprintf("%d (%s), score %.1f", level, levelNames[level], score)
+	}
+}
+
 func (v *verdict) write(p *page, l *loaded, j judgement) {
 	word := p.good("accepted")
 	if !v.Accepted {
@@ -90,9 +102,7 @@ func (v *verdict) facts(p *page) {
 	if v.Measurement == "" {
 		return
 	}
-	if v.Level > 0 {
-		p.row("level", fmt.Sprintf("%d (%s)", v.Level, levelNames[v.Level]))
-	}
+	p.row("level", levelText(v.Level, v.Score))
 	p.row("status", v.Status)
 	p.row("platform", v.PlatformStatus)
 	p.row("module", v.ModuleStatus)

@@ -179,14 +179,18 @@ func TestMakersWord(t *testing.T) {
 		debug bool
 		codes string
 		note  string
+		text  string
 	}{
-		"up to date":  {wire.TEE_KIND_TDX, 1, false, "", ""},
-		"out of date": {wire.TEE_KIND_TDX, 5, false, "", ""},
-		"revoked":     {wire.TEE_KIND_TDX, 0, false, "tcb-status", ""},
-		"debug":       {wire.TEE_KIND_NITRO, 1, true, "debug", ""},
-		"both":        {wire.TEE_KIND_SGX, 0, true, "debug tcb-status", ""},
-		"simulated":   {wire.TEE_KIND_SIMULATED, 0, false, "simulated", ""},
-		"a TPM":       {wire.TEE_KIND_TPM, 1, false, "", "hides no memory"},
+		"up to date":    {wire.TEE_KIND_TDX, 1, false, "", "", "1 (up to date), score 1.0"},
+		"hardening":     {wire.TEE_KIND_SGX, 2, false, "", "", "2 (software hardening needed), score 1.0"},
+		"known":         {wire.TEE_KIND_SGX, 3, false, "", "", "3 (configuration needed, known advisories only), score 1.0"},
+		"configuration": {wire.TEE_KIND_SGX, 4, false, "", "", "4 (configuration needed), score 0.8"},
+		"out of date":   {wire.TEE_KIND_TDX, 5, false, "", "", "5 (out of date), score 0.7"},
+		"revoked":       {wire.TEE_KIND_TDX, 0, false, "tcb-status", "", ""},
+		"debug":         {wire.TEE_KIND_NITRO, 1, true, "debug", "", "1 (up to date)"},
+		"both":          {wire.TEE_KIND_SGX, 0, true, "debug tcb-status", "", ""},
+		"simulated":     {wire.TEE_KIND_SIMULATED, 0, false, "simulated", "", ""},
+		"a TPM":         {wire.TEE_KIND_TPM, 1, false, "", "hides no memory", "1 (up to date), score 1.0"},
 	} {
 		v := &verdict{Level: c.level, Debug: c.debug}
 		v.makersWord(c.kind)
@@ -196,6 +200,9 @@ func TestMakersWord(t *testing.T) {
 		}
 		if strings.Join(got, " ") != c.codes || !strings.Contains(strings.Join(v.notes, " "), c.note) || c.note == "" && len(v.notes) > 0 {
 			t.Errorf("%s: %v, notes %v", name, got, v.notes)
+		}
+		if v.decide(); levelText(v.Level, v.Score) != c.text || !v.Accepted && v.Score != 0 {
+			t.Errorf("%s: %q, want %q", name, levelText(v.Level, v.Score), c.text)
 		}
 	}
 }

@@ -71,7 +71,7 @@ func (s Source) Judge(ev *wire.Evidence, roots attest.Roots, at time.Time) error
 	if items, err := attest.ParseCollateral(ev.Collateral); err == nil {
 		for _, e := range Ends(items) {
 			if !e.At.After(at) {
-				return fmt.Errorf("collateral %s: %s ended at %s, and the chain's time is %s: %s", string(s), e.What, e.At.UTC().Format(time.RFC3339), at.UTC().Format(time.RFC3339), Fetch(ev.Kind))
+				return fmt.Errorf("collateral %s: %s ended at %s, and on the chain it is %s: %s", string(s), e.What, e.At.UTC().Format(time.RFC3339), at.UTC().Format(time.DateOnly), Fetch(ev.Kind))
 			}
 		}
 	}

@@ -61,7 +61,7 @@ func Table() []Metric {
 		{RegistrationEnds, "gauge", nil, "Time at which it ends with the certificates and collateral that it rests on, Unix seconds."},
 		{CollateralEnds, "gauge", nil, "First end of what the files of --collateral hold, Unix seconds."},
 		{EvidenceAge, "gauge", nil, "Blocks since the registration in force."},
-		{Registrations, "counter", []string{"result"}, "Registrations sent, by done or failed."},
+		{Registrations, "counter", []string{"result"}, "Registrations, by done, failed or refused (by the policy as it is foreseen: not sent)."},
 		{Epoch, "gauge", nil, "Epoch of keys in force on the chain."},
 		{Serves, "gauge", []string{"epoch"}, "1 if the chain counts this boot's parts of the epoch (the current and the one before), else 0."},
 		{SetMembers, "gauge", []string{"state"}, "Members of the epoch in force, by serving or not."},

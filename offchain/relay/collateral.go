@@ -32,10 +32,8 @@ type warned struct {
 
 // complete puts the operator's collateral into the evidence, judges both as the chain will, and has the chain keep what many share,
 // which the evidence then names by hash.
-func (s *session) complete(ev *wire.Evidence) error {
-	if s.cfg.Collateral == "" {
-		return nil
-	}
+func (s *session) complete(worker *wire.WorkerEvidence, nonce *attestation.QueryNonceResponse) error {
+	ev := worker.Evidence
 	if err := s.cfg.Collateral.Add(ev); err != nil {
 		return err
 	}
@@ -48,6 +46,9 @@ func (s *session) complete(ev *wire.Evidence) error {
 		return err
 	}
 	if err := s.cfg.Collateral.Judge(ev, attest.RootsOf(network.Network), now); err != nil {
+		return err
+	}
+	if err := s.foresee(worker, nonce, network.Network, now, height); err != nil || s.cfg.Collateral == "" {
 		return err
 	}
 	var whole wire.Collateral

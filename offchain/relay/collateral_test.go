@@ -17,7 +17,9 @@ import (
 
 	attestation "github.com/phala-go/phala/chain/x/attestation/types"
 	worker "github.com/phala-go/phala/chain/x/worker/types"
+	"github.com/phala-go/phala/client/node"
 	"github.com/phala-go/phala/core/attest"
+	"github.com/phala-go/phala/core/attest/dcap"
 	"github.com/phala-go/phala/core/attest/dcap/dcaptest"
 	"github.com/phala-go/phala/core/wire"
 	"github.com/phala-go/phala/offchain/collateral"
@@ -40,17 +42,27 @@ func (c *chain) keep(m *attestation.MsgStoreCollateral) {
 	}
 }
 
-// judge is what the chain does about hardware: what the evidence names must be there, and its end is the registration's.
-func (c *chain) judge(ev *wire.Evidence, w *wire.Worker) error {
-	if c.network == nil {
-		return nil
+// judge is what the chain does about evidence: its policy decides, what the evidence names by hash must be there, and its end is the
+// registration's. The events give the reasons of a refusal.
+func (c *chain) judge(ev *wire.WorkerEvidence, w *wire.Worker) (no []node.Event) {
+	if c.policy == nil {
+		return []node.Event{{Type: worker.EventRefused}}
 	}
-	v := attest.Verifier{Time: c.now, Roots: attest.RootsOf(c.network), Stored: func(h []byte) []byte { return c.kept[string(h)].GetData() }}
-	got, err := attest.Check(ev, v)
-	if err == nil {
-		w.NotAfter = got.NotAfter.Unix()
+	v := attest.Verify(attest.Input{
+		Evidence: ev, Policy: c.policyOf(ev.Identity.Role), Network: c.network, ChainID: chainID, GenesisUnknown: true, NonceHash: make([]byte, 32), Height: c.height + 1,
+		Time: c.now, Roots: attest.RootsOf(c.network), Stored: func(h []byte) []byte { return c.kept[string(h)].GetData() },
+	})
+	if !v.NotAfter.IsZero() {
+		w.NotAfter = v.NotAfter.Unix()
 	}
-	return err
+	for _, r := range v.Reasons {
+		e := node.Event{Type: worker.EventRefused}
+		for k, x := range map[string]string{worker.AttributeCode: r.Code, worker.AttributeField: r.Field, worker.AttributeGot: r.Got, worker.AttributeWant: r.Want, worker.AttributeAdvice: r.Advice} {
+			e.Attributes = append(e.Attributes, node.Attribute{Key: k, Value: x})
+		}
+		no = append(no, e)
+	}
+	return no
 }
 
 // lines is a log that may be read while it is written.
@@ -118,8 +130,13 @@ func newMachine(t *testing.T) *machine {
 	t.Helper()
 	e := made(t, 0)
 	m := &machine{bench: newBench(t, 10), log: &lines{}, set: metrics.New(), file: filepath.Join(t.TempDir(), "collateral.json")}
-	m.chain.now, m.chain.kept = now(), map[string]*attestation.QueryCollateralResponse{}
-	m.chain.network = &wire.NetworkParams{Development: true, DevelopmentRoots: []*wire.TrustedRoot{{Kind: wire.TEE_KIND_TDX, Certificate: e.Options.Root}}}
+	m.chain.kept = map[string]*attestation.QueryCollateralResponse{}
+	m.chain.network.DevelopmentRoots = []*wire.TrustedRoot{{Kind: wire.TEE_KIND_TDX, Certificate: e.Options.Root}}
+	c, err := dcap.Verify(e.Quote, e.Collateral, e.Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.chain.policy.Warnings, m.chain.policy.Measurements = c.Warnings, append(m.chain.policy.Measurements, &wire.Measurement{Digest: c.Measurement})
 	m.change = func(c *relay.Config) {
 		c.Collateral, c.Metrics, c.Log = collateral.Source(m.file), m.set, slog.New(slog.NewTextHandler(m.log, nil))
 	}
@@ -130,12 +147,25 @@ func newMachine(t *testing.T) *machine {
 		if in.GetAttest() == nil {
 			return nil
 		}
-		w := &wire.WorkerIdentity{IdentityKey: id.IdentityKey, Worker: in.GetAttest().Worker}
-		return []*wire.Out{{Body: &wire.Out_Evidence{Evidence: &wire.WorkerEvidence{Identity: w, Evidence: &wire.Evidence{Kind: id.Kind, Quote: e.Quote}}}}}
+		w := identity(id, in.GetAttest())
+		return []*wire.Out{{Body: &wire.Out_Evidence{Evidence: &wire.WorkerEvidence{Identity: w, Evidence: &wire.Evidence{Kind: id.Kind, Quote: m.quote(t, w)}}}}}
 	}
 	m.tee.serve()
 	m.write(t, 0)
 	return m
+}
+
+// quote is the TD's of an identity.
+func (m *machine) quote(t *testing.T, id *wire.WorkerIdentity) []byte {
+	td := dcaptest.New("relay", 5, now())
+	copy(td.ReportData[:], attest.ReportData(id))
+	_, register := attest.RuntimeRegister(wire.TEE_KIND_TDX, attest.RuntimeConfig(id.ChainId, id.GenesisHash, id.Role))
+	copy(td.RTMR[3][:], register)
+	e, err := td.Make()
+	if err != nil {
+		t.Error(err)
+	}
+	return e.Quote
 }
 
 // write replaces the file by one whose TCB info and QE identity last that many days more.

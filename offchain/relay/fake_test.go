@@ -25,6 +25,7 @@ import (
 	gatekeeper "github.com/phala-go/phala/chain/x/gatekeeper/types"
 	worker "github.com/phala-go/phala/chain/x/worker/types"
 	"github.com/phala-go/phala/client/node"
+	"github.com/phala-go/phala/core/attest"
 	"github.com/phala-go/phala/core/cosmostx"
 	"github.com/phala-go/phala/core/wire"
 	"github.com/phala-go/phala/offchain/enclave"
@@ -54,6 +55,9 @@ type chain struct {
 	life    uint64    // of evidence, in blocks
 	now     time.Time // of every block
 	network *wire.NetworkParams
+	policy  *wire.Policy // of both roles; nil: there is none
+	blind   bool         // the node does not tell the policy that the chain judges by
+	refused int          // registrations
 	kept    map[string]*attestation.QueryCollateralResponse
 
 	code    []byte
@@ -63,7 +67,20 @@ type chain struct {
 }
 
 func newChain(height uint64) *chain {
-	return &chain{height: height, life: 40, workers: map[string]*wire.Worker{}, sent: make(chan proto.Message, 100)}
+	return &chain{
+		height: height, life: 40, workers: map[string]*wire.Worker{}, sent: make(chan proto.Message, 100), now: now(), network: &wire.NetworkParams{Development: true},
+		policy: &wire.Policy{Kinds: []wire.TeeKind{wire.TEE_KIND_SIMULATED, wire.TEE_KIND_TDX}, MaxAgeBlocks: 1 << 40, WorstLevel: 1, Measurements: []*wire.Measurement{{Digest: program()}}},
+	}
+}
+
+// program is what the enclaves here measure.
+func program() []byte { return bytes.Repeat([]byte{7}, 32) }
+
+// policyOf is that of a role.
+func (c *chain) policyOf(role wire.Role) *wire.Policy {
+	p := *c.policy
+	p.Role = role
+	return &p
 }
 
 func (c *chain) advance() uint64 {
@@ -122,6 +139,14 @@ func (c *chain) Query(_ context.Context, method string, req, resp proto.Message)
 		r.Height, r.Hash = c.height, make([]byte, 32)
 	case *attestation.QueryNetworkResponse:
 		r.Network = c.network
+	case *attestation.QueryPolicyResponse:
+		if c.policy == nil {
+			return &node.QueryError{Code: 38, Codespace: "sdk", Log: "NotFound: no policy yet"}
+		}
+		r.Policy = c.policyOf(req.(*attestation.QueryPolicyRequest).Role)
+		if c.blind {
+			r.Policy.Measurements = []*wire.Measurement{{Digest: program()}}
+		}
 	case *attestation.QueryCollateralResponse:
 		kept := c.kept[string(req.(*attestation.QueryCollateralRequest).Hash)]
 		if kept == nil {
@@ -193,8 +218,10 @@ func (c *chain) Send(ctx context.Context, msgs ...proto.Message) (node.TxResult,
 	if old := c.workers[id.Worker.Name()]; old != nil && bytes.Equal(old.IdentityKey, w.IdentityKey) {
 		w.RegisteredHeight = old.RegisteredHeight // as on the chain
 	}
-	if err := c.judge(m.Evidence.Evidence, w); err != nil {
-		return node.TxResult{}, err
+	if no := c.judge(m.Evidence, w); len(no) > 0 {
+		c.refused++
+		res, _ := cosmostx.MsgOf(&worker.MsgRegisterWorkerResponse{})
+		return node.TxResult{Responses: []cosmostx.Msg{res}, Events: no}, nil
 	}
 	c.workers[id.Worker.Name()] = w
 	res, _ := cosmostx.MsgOf(&worker.MsgRegisterWorkerResponse{ExpiryHeight: w.ExpiryHeight})
@@ -289,8 +316,8 @@ func (e *tee) usual(in *wire.In) []*wire.Out {
 		id := *e.identity
 		return []*wire.Out{{Body: &wire.Out_Identity{Identity: &id}}}
 	case *wire.In_Attest:
-		id := &wire.WorkerIdentity{IdentityKey: e.identity.IdentityKey, Worker: b.Attest.Worker}
-		return []*wire.Out{{Body: &wire.Out_Evidence{Evidence: &wire.WorkerEvidence{Identity: id}}}}
+		id := identity(e.identity, b.Attest)
+		return []*wire.Out{{Body: &wire.Out_Evidence{Evidence: &wire.WorkerEvidence{Identity: id, Evidence: attest.Simulate(program(), attest.ReportData(id))}}}}
 	case *wire.In_LightBlocks:
 		for _, h := range heights(e.t, b.LightBlocks) {
 			e.identity.VerifiedHeight = h
@@ -300,7 +327,7 @@ func (e *tee) usual(in *wire.In) []*wire.Out {
 }
 
 func heights(t *testing.T, b *wire.LightBlocks) (all []uint64) {
-	for _, raw := range b.Blocks {
+	for _, raw := range b.GetBlocks() {
 		var p cmtproto.LightBlock
 		if err := p.Unmarshal(raw); err != nil {
 			t.Errorf("a light block: %v", err)
@@ -389,8 +416,19 @@ func (b *bench) run(t *testing.T) {
 	})
 }
 
-func executor(key byte) *wire.Identity {
-	return &wire.Identity{ChainId: chainID, Role: wire.ROLE_EXECUTOR, IdentityKey: []byte{key}}
+func executor(number byte) *wire.Identity {
+	return &wire.Identity{ChainId: chainID, Role: wire.ROLE_EXECUTOR, IdentityKey: key(number)}
+}
+
+// key is the identity key of that number.
+func key(number byte) []byte { return append(make([]byte, 31), number) }
+
+// identity is what an enclave attests of itself.
+func identity(id *wire.Identity, a *wire.Attest) *wire.WorkerIdentity {
+	return &wire.WorkerIdentity{
+		ChainId: id.ChainId, GenesisHash: make([]byte, 32), IdentityKey: id.IdentityKey, SealingKey: make([]byte, 1216), Worker: a.Worker, Role: id.Role,
+		NonceHeight: a.NonceHeight, NonceHash: a.NonceHash,
+	}
 }
 
 // say gives out what answers nothing.

@@ -42,17 +42,17 @@ func TestMetricsOfAGatekeeper(t *testing.T) {
 	b.change = func(c *relay.Config) { c.Metrics = set }
 	b.chain.workers["pha1other/0"] = &wire.Worker{Endpoint: "http://127.0.0.1:1"}
 	b.chain.set = &wire.GatekeeperSet{Epoch: 4, Threshold: 2, Members: []*wire.GatekeeperMember{
-		{Worker: self, IdentityKey: []byte{1}},
-		{Worker: &wire.WorkerRef{Operator: "pha1other"}, IdentityKey: []byte{2}, Fault: wire.MEMBER_FAULT_LOST},
-		{Worker: &wire.WorkerRef{Operator: "pha1third"}, IdentityKey: []byte{3}},
+		{Worker: self, IdentityKey: key(1)},
+		{Worker: &wire.WorkerRef{Operator: "pha1other"}, IdentityKey: key(2), Fault: wire.MEMBER_FAULT_LOST},
+		{Worker: &wire.WorkerRef{Operator: "pha1third"}, IdentityKey: key(3)},
 	}}
-	b.chain.previous = &wire.GatekeeperSet{Epoch: 3, Members: []*wire.GatekeeperMember{{Worker: self, IdentityKey: []byte{9}}}}
+	b.chain.previous = &wire.GatekeeperSet{Epoch: 3, Members: []*wire.GatekeeperMember{{Worker: self, IdentityKey: key(9)}}}
 	b.chain.generation = &wire.Generation{Epoch: 5, Attempt: 2, Phase: wire.GENERATION_PHASE_CONTRIBUTE, Members: []*wire.GenerationMember{
 		{Worker: self, ContributionHash: []byte{1}},
 		{Worker: &wire.WorkerRef{Operator: "pha1third"}},
 		{Worker: &wire.WorkerRef{Operator: "pha1other"}, Fault: wire.MEMBER_FAULT_SILENT},
 	}}
-	e := startTEE(t, b.socket, &wire.Identity{ChainId: chainID, Role: wire.ROLE_GATEKEEPER, Kind: wire.TEE_KIND_SIMULATED, IdentityKey: []byte{1}})
+	e := startTEE(t, b.socket, &wire.Identity{ChainId: chainID, Role: wire.ROLE_GATEKEEPER, Kind: wire.TEE_KIND_SIMULATED, IdentityKey: key(1)})
 	other := &wire.WorkerRef{Operator: "pha1other"}
 	said := false
 	e.answer = func(in *wire.In) []*wire.Out {

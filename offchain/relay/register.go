@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	attestation "github.com/phala-go/phala/chain/x/attestation/types"
@@ -20,12 +19,13 @@ const checkEvery = 50
 
 // register keeps the worker's record on the chain that of this boot, and its evidence young.
 func (s *session) register() error {
-	registered, wait, last := false, 200*time.Millisecond, ""
+	const soon = 100 * time.Millisecond
+	registered, wait, last, refused := false, soon, "", map[string]bool{}
 	var told warned
 	var age span
 	for s.ctx.Err() == nil {
 		w, tip, err := s.recordOnChain()
-		if err == nil && w != nil && registered && !bytes.Equal(w.IdentityKey, s.identity.IdentityKey) {
+		if err == nil && w != nil && registered && !s.mine(w) {
 			s.log.Error("another enclave has registered under this worker's name: stop one of the two", "worker", s.cfg.Worker.Name())
 			<-s.ctx.Done()
 			return s.ctx.Err()
@@ -33,28 +33,32 @@ func (s *session) register() error {
 		if err == nil && (s.mustRegister(w, tip, &age) || s.watchCollateral(w, &told)) {
 			err = s.registerOnce()
 			registered = registered || err == nil
-			s.cfg.Metrics.Add(metrics.Registrations, 1, result(err))
+			s.cfg.Metrics.Add(metrics.Registrations, 1, outcomeOf(err))
 			if err == nil {
 				w, tip, err = s.recordOnChain()
 			}
 		} else if err == nil && !registered {
 			// The record is of this boot: the enclave was told its name by whoever made it, and is told again.
-			_, err = s.evidence()
+			_, _, err = s.evidence()
 			registered = err == nil
 		}
+		if s.ctx.Err() != nil {
+			break
+		}
 		if err != nil {
-			if s.ctx.Err() != nil {
-				break
-			}
-			if msg := err.Error(); msg != last {
+			var no *refusedEvidence
+			if errors.As(err, &no) {
+				s.tellRefusal(no, refused, w, tip)
+			} else if msg := err.Error(); msg != last {
 				s.notRegistered(w, tip, err)
 				last = msg
 			}
+			wait = backOff(err, wait)
 			pause(s.ctx, wait)
-			wait = min(2*wait, 5*time.Second)
 			continue
 		}
-		wait, last = 200*time.Millisecond, ""
+		wait, last = soon, ""
+		clear(refused)
 		every := uint64(checkEvery)
 		if w != nil {
 			every = min(every, max(1, age.of(w, tip)/4))
@@ -64,13 +68,28 @@ func (s *session) register() error {
 	return s.ctx.Err()
 }
 
+// mine is whether a record is of this boot of the enclave.
+func (s *session) mine(w *wire.Worker) bool {
+	return w != nil && bytes.Equal(w.IdentityKey, s.identity.IdentityKey)
+}
+
+// outcomeOf is what a registration has come to, as it is counted.
+func outcomeOf(err error) string {
+	var no *refusedEvidence
+	if errors.As(err, &no) {
+		return "refused"
+	}
+	return result(err)
+}
+
 // notRegistered says what stands in the way, and how long a registration in force still counts.
 func (s *session) notRegistered(w *wire.Worker, tip uint64, err error) {
-	if w == nil || !bytes.Equal(w.IdentityKey, s.identity.IdentityKey) || w.ExpiryHeight <= tip {
+	left := s.left(w, tip)
+	if left == 0 {
 		s.log.Warn("the worker is not registered yet", "worker", s.cfg.Worker.Name(), "error", err)
 		return
 	}
-	s.log.Warn("the worker's registration is not renewed yet", "worker", s.cfg.Worker.Name(), "expires", w.ExpiryHeight, "blocks", w.ExpiryHeight-tip, "error", err)
+	s.log.Warn("the worker's registration is not renewed yet", "worker", s.cfg.Worker.Name(), "expires", w.ExpiryHeight, "blocks", left, "error", err)
 }
 
 func (s *session) height() uint64 {
@@ -95,7 +114,7 @@ func (s *session) recordOnChain() (*wire.Worker, uint64, error) {
 }
 
 func (s *session) mustRegister(w *wire.Worker, tip uint64, age *span) bool {
-	if w == nil || !bytes.Equal(w.IdentityKey, s.identity.IdentityKey) || w.Endpoint != s.cfg.Endpoint {
+	if !s.mine(w) || w.Endpoint != s.cfg.Endpoint {
 		return true
 	}
 	life := age.of(w, tip)
@@ -113,34 +132,34 @@ func (p *span) of(w *wire.Worker, tip uint64) uint64 {
 	return p.blocks
 }
 
-// evidence has the enclave attest over the newest nonce; by the first one of a boot it learns its name.
-func (s *session) evidence() (*wire.WorkerEvidence, error) {
+// evidence has the enclave attest over the newest nonce, which it gives too; by the first one of a boot it learns its name.
+func (s *session) evidence() (*wire.WorkerEvidence, *attestation.QueryNonceResponse, error) {
 	var nonce attestation.QueryNonceResponse
 	if err := s.cfg.Chain.Query(s.ctx, "/phala.attestation.v1.Query/Nonce", &attestation.QueryNonceRequest{}, &nonce); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	out, err := s.call(&wire.In{Body: &wire.In_Attest{Attest: &wire.Attest{Worker: s.cfg.Worker, NonceHeight: nonce.Height, NonceHash: nonce.Hash}}})
 	if err != nil {
-		return nil, fmt.Errorf("asking the enclave for evidence: %w", err)
+		return nil, nil, fmt.Errorf("asking the enclave for evidence: %w", err)
 	}
 	ev := out.GetEvidence()
-	if ev == nil {
-		return nil, errors.New("asking the enclave for evidence: it gave none")
+	if ev == nil || ev.Evidence == nil || ev.Identity == nil {
+		return nil, nil, errors.New("asking the enclave for evidence: it gave none")
 	}
 	select {
 	case <-s.named:
 	default:
 		close(s.named)
 	}
-	return ev, nil
+	return ev, &nonce, nil
 }
 
 func (s *session) registerOnce() error {
-	ev, err := s.evidence()
+	ev, nonce, err := s.evidence()
 	if err != nil {
 		return err
 	}
-	if err := s.complete(ev.Evidence); err != nil {
+	if err := s.complete(ev, nonce); err != nil {
 		return fmt.Errorf("registering the worker: %w", err)
 	}
 	res, err := s.cfg.Sender.Send(s.ctx, &worker.MsgRegisterWorker{Operator: s.cfg.Worker.Operator, Evidence: ev, Endpoint: s.cfg.Endpoint})
@@ -152,14 +171,14 @@ func (s *session) registerOnce() error {
 		return err
 	}
 	if r.ExpiryHeight == 0 {
-		return fmt.Errorf("registering the worker: evidence refused: %s", strings.Join(refusals(res.Events), "; "))
+		return fmt.Errorf("registering the worker: %w", &refusedEvidence{reasons: refusals(res.Events), paid: true})
 	}
 	s.log.Info("registered the worker", "worker", s.cfg.Worker.Name(), "height", res.Height, "expires", r.ExpiryHeight, "endpoint", s.cfg.Endpoint)
 	return nil
 }
 
-// refusals are the reasons that the chain's events give, one line each.
-func refusals(events []node.Event) (out []string) {
+// refusals are the reasons that the chain's events give.
+func refusals(events []node.Event) (out []claims.Reason) {
 	for _, e := range events {
 		if e.Type != worker.EventRefused {
 			continue
@@ -168,7 +187,7 @@ func refusals(events []node.Event) (out []string) {
 		out = append(out, claims.Reason{
 			Code: attr(worker.AttributeCode), Field: attr(worker.AttributeField), Got: attr(worker.AttributeGot),
 			Want: attr(worker.AttributeWant), Advice: attr(worker.AttributeAdvice),
-		}.String())
+		})
 	}
 	return out
 }

@@ -56,6 +56,9 @@ func TestFarBehindJumps(t *testing.T) {
 	e := startTEE(t, b.socket, executor(1))
 	e.serve()
 	b.run(t)
+	if hs := heights(t, wait(t, e.got, "old headers", isBlocks).GetLightBlocks()); !slices.Equal(hs, []uint64{1, 2, 4096}) {
+		t.Errorf("old headers %d", hs)
+	}
 	if hs := heights(t, wait(t, e.got, "headers", isBlocks).GetLightBlocks()); hs[0] != 4500 || len(hs) != 50 {
 		t.Errorf("%d headers from %d", len(hs), hs[0])
 	}
@@ -134,7 +137,7 @@ func TestRegistersServesAndDoesItAgain(t *testing.T) {
 	e = startTEE(t, b.socket, executor(2))
 	e.serve()
 	m = wait(t, b.chain.sent, "another registration", func(proto.Message) bool { return true }).(*worker.MsgRegisterWorker)
-	if !bytes.Equal(m.Evidence.Identity.IdentityKey, []byte{2}) {
+	if !bytes.Equal(m.Evidence.Identity.IdentityKey, key(2)) {
 		t.Errorf("registered %v", m)
 	}
 	wait(t, e.got, "serve", func(in *wire.In) bool { return in.GetServe().GetCluster() == 3 })
@@ -181,7 +184,7 @@ func say(e *tee, outs ...*wire.Out) {
 
 func TestTransactions(t *testing.T) {
 	b := newBench(t, 10)
-	b.chain.workers[self.Name()] = &wire.Worker{Worker: self, IdentityKey: []byte{1}, Endpoint: "http://self", ExpiryHeight: 1 << 40}
+	b.chain.workers[self.Name()] = &wire.Worker{Worker: self, IdentityKey: key(1), Endpoint: "http://self", ExpiryHeight: 1 << 40}
 	b.chain.sendErr = []error{errors.New("connection refused"), &node.TxError{Code: 1, Log: "refused: not tried again"}}
 	e := startTEE(t, b.socket, executor(1))
 	openings := make([]*wire.EffectOpening, 200)

@@ -287,6 +287,10 @@ func (n *Net) carry(x *Node, o *wire.Out) {
 		n.Chain.Confirm(b.Confirmation)
 	case *wire.Out_Beacon:
 		n.Chain.Beacon(b.Beacon)
+	case *wire.Out_EscrowDeal:
+		n.Chain.Deal(b.EscrowDeal)
+	case *wire.Out_EscrowRequest:
+		n.Chain.RequestEscrow(b.EscrowRequest)
 	case *wire.Out_Record:
 		x.Records[b.Record.Number] = b.Record
 	case *wire.Out_Chunk:

@@ -74,7 +74,7 @@ type dealing struct {
 	label
 	terms  uint64 // escrow_height
 	done   bool   // the chain has the key
-	since  uint64
+	since  uint64 // at which height the terms were proven to count; 0: not yet
 	said   uint64 // height of the last deal sent; 0: none
 	mine   *wire.EscrowDeal
 	warned uint32 // deals of others that were told to be wrong
@@ -91,7 +91,7 @@ func (x *Executor) deal(c *cluster) error {
 	}
 	d := &c.dealing
 	if d.label != l || d.terms != info.EscrowHeight {
-		*d = dealing{label: l, terms: info.EscrowHeight, since: c.height}
+		*d = dealing{label: l, terms: info.EscrowHeight}
 	}
 	if d.done {
 		return nil
@@ -99,6 +99,9 @@ func (x *Executor) deal(c *cluster) error {
 	e, ok, err := x.inForce(c, d)
 	if err != nil || !ok {
 		return err
+	}
+	if d.since == 0 {
+		d.since = c.height
 	}
 	if d.mine == nil {
 		if d.mine, err = escrow.Deal(x.cfg.ChainID, e.Terms, l.epoch, l.roster, c.keys[l].State); err != nil {
@@ -167,6 +170,7 @@ func (x *Executor) inForce(c *cluster, d *dealing) (*wire.KeyEscrow, bool, error
 	if now.EscrowHeight != d.terms || e.ApprovedHeight != d.terms || !bytes.Equal(escrow.TermsHash(e.Terms), now.EscrowConsent) {
 		return nil, false, nil
 	}
+	params.Development = params.Development && x.cfg.Light.Development() // whatever the chain says today
 	delay := attest.ActivationDelay(&params)
 	if delay == 0 {
 		return &e, true, nil

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/phala-go/phala/core/escrow"
+	"github.com/phala-go/phala/core/keytree"
 	"github.com/phala-go/phala/core/storekey"
 	"github.com/phala-go/phala/core/wire"
 )
@@ -24,7 +25,16 @@ type rescue struct {
 	now    inquiry
 	deals  map[string]*wire.EscrowDeal
 	shares map[string]map[uint32]*escrow.Share // by deal and custodian
-	judged map[string]bool                     // shares that were told to be false
+	judged map[string]bool                     // shares that were told to be false, deals that came to a key or to none
+	found  map[label]*found
+}
+
+// found is the state keys that the deals of one label have come to: two where a member has lied, and only what is sealed tells which is
+// right.
+type found struct {
+	keys []*keytree.Secret
+	used int    // which of them lies in the archive
+	at   uint64 // since which height
 }
 
 // wipe ends a rescue.
@@ -32,6 +42,11 @@ func (r *rescue) wipe() {
 	for _, d := range r.shares {
 		for _, s := range d {
 			s.Wipe()
+		}
+	}
+	for _, f := range r.found {
+		for _, k := range f.keys {
+			k.Wipe()
 		}
 	}
 	*r = rescue{}
@@ -69,7 +84,7 @@ func (x *Executor) rescued(c *cluster) error {
 	}
 	var lacking []*wire.EscrowLabel
 	for _, l := range e.Labels {
-		if c.stateKey(label{l.Epoch, l.Roster}) == nil {
+		if at := (label{l.Epoch, l.Roster}); c.stateKey(at) == nil || r.found[at] != nil {
 			lacking = append(lacking, l)
 		}
 	}
@@ -87,8 +102,26 @@ func (x *Executor) rescued(c *cluster) error {
 		for n := range min(l.Deals, escrow.MaxDeals) {
 			all = errors.Join(all, x.collect(c, e.Terms, label{l.Epoch, l.Roster}, n))
 		}
+		x.try(c, label{l.Epoch, l.Roster})
 	}
 	return all
+}
+
+// try puts the key that was found for a label into the archive, and another in its place where nothing has opened with it for a while.
+func (x *Executor) try(c *cluster, l label) {
+	r := &c.rescue
+	f := r.found[l]
+	if f == nil || f.at != 0 && (len(f.keys) == 1 || c.height < max(f.at, r.since)+2*repeatAfter) {
+		return
+	}
+	if f.at != 0 {
+		f.used = (f.used + 1) % len(f.keys)
+		c.archive[l].Wipe()
+		delete(c.archive, l)
+	}
+	f.at = c.height
+	copied := *f.keys[f.used] // the archive wipes its own
+	x.arrived(c, l, &copied)
 }
 
 // askCustodians puts the request on the chain, and again until it is there.
@@ -100,7 +133,7 @@ func (x *Executor) askCustodians(c *cluster, at *wire.StoreKey) error {
 			return fmt.Errorf("drawing a one-time key: %w", err)
 		}
 		r.key = key
-		r.deals, r.shares, r.judged = map[string]*wire.EscrowDeal{}, map[string]map[uint32]*escrow.Share{}, map[string]bool{}
+		r.deals, r.shares, r.judged, r.found = map[string]*wire.EscrowDeal{}, map[string]map[uint32]*escrow.Share{}, map[string]bool{}, map[label]*found{}
 		r.request = &wire.EscrowRequest{Cluster: c.id, Worker: x.cfg.Worker(), OneTimeKey: key.PublicKey().Bytes(), IdentityKey: x.public()}
 		r.request.Signature = ed25519.Sign(x.cfg.Identity, escrow.RequestBytes(x.cfg.ChainID, r.request))
 	}
@@ -172,14 +205,19 @@ func (x *Executor) collect(c *cluster, t *wire.EscrowTerms, l label, n uint32) (
 		r.judged[string(wire.Hash(&s))] = true
 		all = errors.Join(all, err)
 	}
-	state, err := escrow.Combine(x.cfg.ChainID, t, d, r.shares[id])
-	switch {
-	case errors.Is(err, escrow.ErrFew):
-	case err == nil:
-		x.arrived(c, l, state)
-	case !r.judged[id]:
-		r.judged[id] = true
-		all = errors.Join(all, err)
+	if r.judged[id] {
+		return all
 	}
-	return all
+	state, err := escrow.Combine(x.cfg.ChainID, t, d, r.shares[id])
+	if errors.Is(err, escrow.ErrFew) {
+		return all
+	}
+	r.judged[id] = true
+	if err == nil {
+		if r.found[l] == nil {
+			r.found[l] = &found{}
+		}
+		r.found[l].keys = append(r.found[l].keys, state)
+	}
+	return errors.Join(all, err)
 }

@@ -10,3 +10,9 @@ func (x *Executor) Held(cluster uint64) map[[2]uint64]*keytree.Cluster {
 	}
 	return out
 }
+
+// Rescue says whether a worker asks custodians, and how many old state keys it holds.
+func (x *Executor) Rescue(cluster uint64) (asks bool, archived int) {
+	c := x.clusters[cluster]
+	return c.rescue.key != nil, len(c.archive)
+}

@@ -71,6 +71,9 @@ func New(cfg Config) *Client {
 // Height is the newest verified height; 0 before the first, and with a checkpoint the height before it.
 func (c *Client) Height() uint64 { return c.state.Height }
 
+// Development says whether the chain's genesis lowers the network's rules. The chain's state may say so too; it does not count.
+func (c *Client) Development() bool { return c.cfg.Genesis.Development }
+
 // Newest is the newest verified header.
 func (c *Client) Newest() Header {
 	h, _ := c.Header(c.state.Height)

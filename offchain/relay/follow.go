@@ -17,6 +17,8 @@ const (
 	batchSize  = 50  // headers in one message when catching up
 	windowSize = 500 // an enclave that is further behind jumps to so many headers before the newest, which it still has a use for
 	fetchers   = 8   // requests to the node at the same time when catching up
+
+	executorSpacing = 64 // light.Spacings between the old headers that an executor is brought
 )
 
 // follow brings every header, as soon as it is committed, to the enclave.
@@ -59,12 +61,14 @@ func (s *session) follow() error {
 	return s.ctx.Err()
 }
 
-// jump brings a gatekeeper the old headers that it looks back at over the activation delay; an executor has no use for them.
+// jump brings the old headers at which an enclave looks back over the activation delay: a gatekeeper to judge measurements and rosters,
+// an executor for an escrow alone, for which few are enough.
 func (s *session) jump(next, newest uint64) (refused bool, err error) {
+	step := uint64(light.Spacing)
 	if s.identity.Role != wire.ROLE_GATEKEEPER {
-		return false, nil
+		step *= executorSpacing
 	}
-	for hs := range slices.Chunk(sparse(next, newest), batchSize) {
+	for hs := range slices.Chunk(sparse(next, newest, step), batchSize) {
 		if refused, err = s.bring(hs); refused || err != nil {
 			return refused, err
 		}
@@ -72,15 +76,15 @@ func (s *session) jump(next, newest uint64) (refused bool, err error) {
 	return false, nil
 }
 
-// sparse are the heights of old headers that a gatekeeper keeps: the chain's first two, which show its genesis, if it has verified none,
-// and one of each light.Spacing up to those that are brought one by one.
-func sparse(next, newest uint64) (out []uint64) {
+// sparse are heights of old headers: the chain's first two, which show its genesis, if the enclave has verified none, and one of each
+// step up to those that are brought one by one.
+func sparse(next, newest, step uint64) (out []uint64) {
 	if next == 1 {
 		out = upTo(1, 2)
 		next = 3
 	}
 	first := max(next, newest-min(newest, light.History))
-	for h := (first + light.Spacing - 1) / light.Spacing * light.Spacing; h+windowSize < newest; h += light.Spacing {
+	for h := (first + step - 1) / step * step; h+windowSize < newest; h += step {
 		out = append(out, h)
 	}
 	return out

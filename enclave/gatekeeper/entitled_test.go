@@ -320,6 +320,32 @@ func genesis(t testing.TB) *light.Genesis {
 	return g
 }
 
+// P9: what lowers the rules stands in the genesis. A chain whose state says so later is still obeyed as one of production.
+func TestP09_TheGenesisDecidesWhatIsDevelopment(t *testing.T) {
+	for _, development := range []bool{true, false} {
+		g := keeper(t)
+		from := genesis(t)
+		from.Development = development
+		g.cfg.Light = lightclient.New(lightclient.Config{Genesis: from, Now: time.Now})
+		g.now = newView(lightclient.Header{Height: 10})
+		keys := []*wire.StoreKey{networkKey(), policyKey(wire.ROLE_EXECUTOR), policyKey(wire.ROLE_GATEKEEPER), rosterKey(), generationKey(), setKey(), previousKey()}
+		if w := g.cfg.Worker(); w != nil {
+			keys = append(keys, workerKey(w))
+		}
+		for _, k := range keys {
+			g.now.values[id(k)] = nil
+		}
+		g.now.values[id(networkKey())] = wire.Marshal(&wire.NetworkParams{Development: true})
+		c, err := g.read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := attest.ActivationDelay(c.network) == 0; got != development {
+			t.Errorf("genesis of development %v: no delay %v", development, got)
+		}
+	}
+}
+
 // Without a verified header nothing is decided, and a host's hints are bounded.
 func TestHintsAreBounded(t *testing.T) {
 	g := keeper(t)

@@ -220,7 +220,7 @@ func TestRuntimeData(t *testing.T) {
 }
 
 // No byte of the evidence may change and leave it accepted with other content.
-func TestEveryByteCounts(t *testing.T) {
+func TestP15_Mutation(t *testing.T) {
 	e := made(t, azuretest.New())
 	want, err := azure.Verify(e.Quote, e.Collateral, e.Options)
 	if err != nil {

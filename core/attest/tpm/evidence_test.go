@@ -83,7 +83,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-func TestVerifyRefuses(t *testing.T) {
+func TestP15_Refuses(t *testing.T) {
 	other := byName(t, nil)
 	for name, c := range map[string]struct {
 		code   string
@@ -133,7 +133,7 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 }
 
-func TestChainRefuses(t *testing.T) {
+func TestP15_ChainRefused(t *testing.T) {
 	at := func(place int, f func(*x509.Certificate)) func(int, *x509.Certificate) {
 		return func(p int, c *x509.Certificate) {
 			if p == place {
@@ -218,10 +218,21 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// Every byte changed alone, of what is sent and of the chain: refused, or the same is said.
-func TestVerifyMutation(t *testing.T) {
-	s := byChain(t, nil, nil)
-	s.o.Nonce = nil
+// Every byte changed alone, of what is sent, of the chain and of the log: refused, or the same is said.
+func TestP15_Mutation(t *testing.T) {
+	firmware := log(t, map[uint32]string{0: "firmware", 4: "program"})
+	l, err := eventlog.Parse(firmware)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := byChain(t, nil, func(m *tpmtest.Machine) {
+		for i := range 15 {
+			if m.PCRs[i], _, err = l.Replay(eventlog.PCR, crypto.SHA256, uint32(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	s.o.Nonce, s.c.Log = nil, firmware
 	want, err := s.verify()
 	if err != nil {
 		t.Fatal(err)
@@ -248,7 +259,13 @@ func TestVerifyMutation(t *testing.T) {
 		s.c.Chain[i] ^= 1 << (i % 8)
 		check("chain", i)
 	}
-	t.Logf("%d of %d changes say the same", same, len(whole)+len(chain))
+	s.c.Chain = chain
+	for i := range firmware {
+		s.c.Log = bytes.Clone(firmware)
+		s.c.Log[i] ^= 1 << (i % 8)
+		check("log", i)
+	}
+	t.Logf("%d of %d changes say the same", same, len(whole)+len(chain)+len(firmware))
 }
 
 // log is a log with one event of each of these registers, in ascending order.
@@ -267,7 +284,7 @@ func log(t testing.TB, events map[uint32]string) []byte {
 }
 
 // Everything recorded verifies once its key is named, and not before.
-func TestVerifyRecorded(t *testing.T) {
+func TestP15_Recorded(t *testing.T) {
 	for _, name := range recorded {
 		q, nonce := readSerial(t, name)
 		o := tpm.Options{Now: tpmtest.Now(), Nonce: nonce, Names: [][]byte{akName(t, q.AK)}}

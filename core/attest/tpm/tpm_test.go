@@ -70,7 +70,7 @@ func TestVerifyQuote(t *testing.T) {
 	}
 }
 
-func TestRefuses(t *testing.T) {
+func TestP15_QuoteRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		code   string
 		change func(*tpmtest.Machine)
@@ -95,7 +95,7 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
-func TestRefusesInput(t *testing.T) {
+func TestP15_InputRefused(t *testing.T) {
 	m, q := made(t, nil)
 	_, other := made(t, nil)
 	for name, c := range map[string]struct {
@@ -126,7 +126,7 @@ func TestRefusesInput(t *testing.T) {
 }
 
 // Every byte, changed alone: refused. A padding of an RSA signature's or an ECDSA number's length is none that a TPM gives.
-func TestMutation(t *testing.T) {
+func TestP15_MutationOfQuote(t *testing.T) {
 	for _, scheme := range []tpm.Alg{tpm.AlgECDSA, tpm.AlgRSASSA} {
 		m, q := made(t, func(m *tpmtest.Machine) { m.Scheme = scheme })
 		for name, part := range map[string]*[]byte{"AK": &q.AK, "quote": &q.Attest, "signature": &q.Signature, "PCR4": &q.PCRs[4]} {
@@ -178,7 +178,7 @@ func readSerial(t testing.TB, name string) (tpmtest.Quote, []byte) {
 	return serial(t, string(b))
 }
 
-func TestRecorded(t *testing.T) {
+func TestP15_RecordedQuotes(t *testing.T) {
 	for _, name := range recorded {
 		q, nonce := readSerial(t, name)
 		got, err := verify(q, nonce)

@@ -55,9 +55,10 @@ func ValidCiphertextSize(n int) bool {
 	return n > lengthSize && n <= MaxPlaintext+classes[len(classes)-1] && Class(n-lengthSize) == n
 }
 
-// Pad gives length || b || zeros, in b's class.
+// Pad gives length || b || zeros, in b's class, with room behind it for a tag.
 func Pad(b []byte) []byte {
-	out := make([]byte, Class(len(b)))
+	n := Class(len(b))
+	out := make([]byte, n, n+tagSize)
 	binary.BigEndian.PutUint32(out, uint32(len(b)))
 	copy(out[lengthSize:], b)
 	return out
@@ -82,7 +83,7 @@ func Unpad(p []byte) ([]byte, error) {
 
 // Context says which cluster and key an envelope is for; it is HPKE's info.
 type Context struct {
-	Domain  string // DomainInput, DomainQuery or DomainKeyPart
+	Domain  string // DomainInput, DomainQuery, DomainKeyPart or DomainSession
 	ChainID string
 	Cluster uint64
 	Epoch   uint64
@@ -94,6 +95,7 @@ const (
 	DomainInput   = "phala/input/v1"
 	DomainQuery   = "phala/query/v1"
 	DomainKeyPart = "phala/key-part/v1"
+	DomainSession = "phala/session/v1"
 )
 
 func (c Context) info() []byte {
@@ -125,6 +127,15 @@ func PublicKey(b []byte) (hpke.PublicKey, error) {
 
 // Seal seals plaintext to pk. Only a holder of the private half, told the same context and aad, opens it.
 func Seal(pk hpke.PublicKey, ctx Context, aad, plaintext []byte) (*wire.Envelope, *ReplyKey, error) {
+	e, key, err := sealed(pk, ctx, aad, plaintext, replyExport)
+	if err != nil {
+		return nil, nil, err
+	}
+	return e, &ReplyKey{key}, nil
+}
+
+// sealed seals, and exports a secret of 32 bytes from the same context.
+func sealed(pk hpke.PublicKey, ctx Context, aad, plaintext []byte, export string) (*wire.Envelope, []byte, error) {
 	if len(plaintext) > MaxPlaintext {
 		return nil, nil, fmt.Errorf("message of %d bytes: at most %d fit in one envelope", len(plaintext), MaxPlaintext)
 	}
@@ -139,11 +150,11 @@ func Seal(pk hpke.PublicKey, ctx Context, aad, plaintext []byte) (*wire.Envelope
 	if err != nil {
 		return nil, nil, fmt.Errorf("sealing: %w", err)
 	}
-	key, err := sender.Export(replyExport, sha256.Size)
+	key, err := sender.Export(export, sha256.Size)
 	if err != nil {
-		return nil, nil, fmt.Errorf("exporting the reply key: %w", err)
+		return nil, nil, fmt.Errorf("exporting %s: %w", export, err)
 	}
-	return &wire.Envelope{Suite: Suite, Enc: enc, Ciphertext: ct}, &ReplyKey{key}, nil
+	return &wire.Envelope{Suite: Suite, Enc: enc, Ciphertext: ct}, key, nil
 }
 
 const replyExport = "phala/reply/v1"
@@ -165,6 +176,15 @@ func Check(e *wire.Envelope) error {
 
 // Open opens an envelope.
 func Open(sk hpke.PrivateKey, ctx Context, aad []byte, e *wire.Envelope) ([]byte, *ReplyKey, error) {
+	plain, key, err := opened(sk, ctx, aad, e, replyExport)
+	if key == nil {
+		return nil, nil, err
+	}
+	return plain, &ReplyKey{key}, err
+}
+
+// opened undoes sealed. An error with a secret says that what was sealed is padded wrongly.
+func opened(sk hpke.PrivateKey, ctx Context, aad []byte, e *wire.Envelope, export string) ([]byte, []byte, error) {
 	if err := Check(e); err != nil {
 		return nil, nil, fmt.Errorf("opening an envelope: %w", err)
 	}
@@ -176,15 +196,15 @@ func Open(sk hpke.PrivateKey, ctx Context, aad []byte, e *wire.Envelope) ([]byte
 	if err != nil {
 		return nil, nil, errors.New("opening an envelope: sealed to another key, cluster or epoch, or submitted by another sender")
 	}
-	key, err := r.Export(replyExport, sha256.Size)
+	key, err := r.Export(export, sha256.Size)
 	if err != nil {
-		return nil, nil, fmt.Errorf("exporting the reply key: %w", err)
+		return nil, nil, fmt.Errorf("exporting %s: %w", export, err)
 	}
 	plain, err := Unpad(padded)
 	if err != nil {
-		return nil, &ReplyKey{key}, fmt.Errorf("opening an envelope: %w", err)
+		return nil, key, fmt.Errorf("opening an envelope: %w", err)
 	}
-	return plain, &ReplyKey{key}, nil
+	return plain, key, nil
 }
 
 // Reply seals plaintext for whoever made the envelope; every call draws a fresh nonce.

@@ -315,44 +315,395 @@ func (m *Failure) GetNext() string {
 	return ""
 }
 
+// SessionOpen opens a session of a cluster (docs/spec/session.md): SessionOpening sealed under the domain phala/session/v1.
+type SessionOpen struct {
+	Cluster  uint64    `protobuf:"varint,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Envelope *Envelope `protobuf:"bytes,2,opt,name=envelope,proto3" json:"envelope,omitempty"`
+}
+
+func (m *SessionOpen) Reset()         { *m = SessionOpen{} }
+func (m *SessionOpen) String() string { return proto.CompactTextString(m) }
+func (*SessionOpen) ProtoMessage()    {}
+func (*SessionOpen) Descriptor() ([]byte, []int) {
+	return fileDescriptor_8a8da75b889150e0, []int{4}
+}
+func (m *SessionOpen) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *SessionOpen) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_SessionOpen.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *SessionOpen) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_SessionOpen.Merge(m, src)
+}
+func (m *SessionOpen) XXX_Size() int {
+	return m.Size()
+}
+func (m *SessionOpen) XXX_DiscardUnknown() {
+	xxx_messageInfo_SessionOpen.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_SessionOpen proto.InternalMessageInfo
+
+func (m *SessionOpen) GetCluster() uint64 {
+	if m != nil {
+		return m.Cluster
+	}
+	return 0
+}
+
+func (m *SessionOpen) GetEnvelope() *Envelope {
+	if m != nil {
+		return m.Envelope
+	}
+	return nil
+}
+
+// SessionOpening is the plaintext of the envelope that opens a session.
+type SessionOpening struct {
+	Permit  *Permit `protobuf:"bytes,1,opt,name=permit,proto3" json:"permit,omitempty"`
+	Expires uint64  `protobuf:"varint,2,opt,name=expires,proto3" json:"expires,omitempty"`
+}
+
+func (m *SessionOpening) Reset()         { *m = SessionOpening{} }
+func (m *SessionOpening) String() string { return proto.CompactTextString(m) }
+func (*SessionOpening) ProtoMessage()    {}
+func (*SessionOpening) Descriptor() ([]byte, []int) {
+	return fileDescriptor_8a8da75b889150e0, []int{5}
+}
+func (m *SessionOpening) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *SessionOpening) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_SessionOpening.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *SessionOpening) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_SessionOpening.Merge(m, src)
+}
+func (m *SessionOpening) XXX_Size() int {
+	return m.Size()
+}
+func (m *SessionOpening) XXX_DiscardUnknown() {
+	xxx_messageInfo_SessionOpening.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_SessionOpening proto.InternalMessageInfo
+
+func (m *SessionOpening) GetPermit() *Permit {
+	if m != nil {
+		return m.Permit
+	}
+	return nil
+}
+
+func (m *SessionOpening) GetExpires() uint64 {
+	if m != nil {
+		return m.Expires
+	}
+	return 0
+}
+
+// SessionOpened is the enclave's answer to SessionOpen.
+type SessionOpened struct {
+	Salt       []byte `protobuf:"bytes,1,opt,name=salt,proto3" json:"salt,omitempty"`
+	Ciphertext []byte `protobuf:"bytes,2,opt,name=ciphertext,proto3" json:"ciphertext,omitempty"`
+}
+
+func (m *SessionOpened) Reset()         { *m = SessionOpened{} }
+func (m *SessionOpened) String() string { return proto.CompactTextString(m) }
+func (*SessionOpened) ProtoMessage()    {}
+func (*SessionOpened) Descriptor() ([]byte, []int) {
+	return fileDescriptor_8a8da75b889150e0, []int{6}
+}
+func (m *SessionOpened) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *SessionOpened) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_SessionOpened.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *SessionOpened) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_SessionOpened.Merge(m, src)
+}
+func (m *SessionOpened) XXX_Size() int {
+	return m.Size()
+}
+func (m *SessionOpened) XXX_DiscardUnknown() {
+	xxx_messageInfo_SessionOpened.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_SessionOpened proto.InternalMessageInfo
+
+func (m *SessionOpened) GetSalt() []byte {
+	if m != nil {
+		return m.Salt
+	}
+	return nil
+}
+
+func (m *SessionOpened) GetCiphertext() []byte {
+	if m != nil {
+		return m.Ciphertext
+	}
+	return nil
+}
+
+// SessionAccepted says whether the session stands.
+type SessionAccepted struct {
+	Cluster uint64   `protobuf:"varint,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Height  uint64   `protobuf:"varint,2,opt,name=height,proto3" json:"height,omitempty"`
+	Failure *Failure `protobuf:"bytes,3,opt,name=failure,proto3" json:"failure,omitempty"`
+}
+
+func (m *SessionAccepted) Reset()         { *m = SessionAccepted{} }
+func (m *SessionAccepted) String() string { return proto.CompactTextString(m) }
+func (*SessionAccepted) ProtoMessage()    {}
+func (*SessionAccepted) Descriptor() ([]byte, []int) {
+	return fileDescriptor_8a8da75b889150e0, []int{7}
+}
+func (m *SessionAccepted) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *SessionAccepted) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_SessionAccepted.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *SessionAccepted) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_SessionAccepted.Merge(m, src)
+}
+func (m *SessionAccepted) XXX_Size() int {
+	return m.Size()
+}
+func (m *SessionAccepted) XXX_DiscardUnknown() {
+	xxx_messageInfo_SessionAccepted.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_SessionAccepted proto.InternalMessageInfo
+
+func (m *SessionAccepted) GetCluster() uint64 {
+	if m != nil {
+		return m.Cluster
+	}
+	return 0
+}
+
+func (m *SessionAccepted) GetHeight() uint64 {
+	if m != nil {
+		return m.Height
+	}
+	return 0
+}
+
+func (m *SessionAccepted) GetFailure() *Failure {
+	if m != nil {
+		return m.Failure
+	}
+	return nil
+}
+
+// SessionCall is one request in a session. Nothing outside of the ciphertext tells the contract or who asks.
+type SessionCall struct {
+	Cluster    uint64 `protobuf:"varint,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Session    []byte `protobuf:"bytes,2,opt,name=session,proto3" json:"session,omitempty"`
+	Counter    uint64 `protobuf:"varint,3,opt,name=counter,proto3" json:"counter,omitempty"`
+	Ciphertext []byte `protobuf:"bytes,4,opt,name=ciphertext,proto3" json:"ciphertext,omitempty"`
+}
+
+func (m *SessionCall) Reset()         { *m = SessionCall{} }
+func (m *SessionCall) String() string { return proto.CompactTextString(m) }
+func (*SessionCall) ProtoMessage()    {}
+func (*SessionCall) Descriptor() ([]byte, []int) {
+	return fileDescriptor_8a8da75b889150e0, []int{8}
+}
+func (m *SessionCall) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *SessionCall) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_SessionCall.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *SessionCall) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_SessionCall.Merge(m, src)
+}
+func (m *SessionCall) XXX_Size() int {
+	return m.Size()
+}
+func (m *SessionCall) XXX_DiscardUnknown() {
+	xxx_messageInfo_SessionCall.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_SessionCall proto.InternalMessageInfo
+
+func (m *SessionCall) GetCluster() uint64 {
+	if m != nil {
+		return m.Cluster
+	}
+	return 0
+}
+
+func (m *SessionCall) GetSession() []byte {
+	if m != nil {
+		return m.Session
+	}
+	return nil
+}
+
+func (m *SessionCall) GetCounter() uint64 {
+	if m != nil {
+		return m.Counter
+	}
+	return 0
+}
+
+func (m *SessionCall) GetCiphertext() []byte {
+	if m != nil {
+		return m.Ciphertext
+	}
+	return nil
+}
+
+// SessionReply is the reply to the request of the same counter.
+type SessionReply struct {
+	Ciphertext []byte `protobuf:"bytes,1,opt,name=ciphertext,proto3" json:"ciphertext,omitempty"`
+}
+
+func (m *SessionReply) Reset()         { *m = SessionReply{} }
+func (m *SessionReply) String() string { return proto.CompactTextString(m) }
+func (*SessionReply) ProtoMessage()    {}
+func (*SessionReply) Descriptor() ([]byte, []int) {
+	return fileDescriptor_8a8da75b889150e0, []int{9}
+}
+func (m *SessionReply) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *SessionReply) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_SessionReply.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *SessionReply) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_SessionReply.Merge(m, src)
+}
+func (m *SessionReply) XXX_Size() int {
+	return m.Size()
+}
+func (m *SessionReply) XXX_DiscardUnknown() {
+	xxx_messageInfo_SessionReply.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_SessionReply proto.InternalMessageInfo
+
+func (m *SessionReply) GetCiphertext() []byte {
+	if m != nil {
+		return m.Ciphertext
+	}
+	return nil
+}
+
 func init() {
 	proto.RegisterType((*QueryRequest)(nil), "phala.wire.v1.QueryRequest")
 	proto.RegisterType((*Permit)(nil), "phala.wire.v1.Permit")
 	proto.RegisterType((*QueryReply)(nil), "phala.wire.v1.QueryReply")
 	proto.RegisterType((*Failure)(nil), "phala.wire.v1.Failure")
+	proto.RegisterType((*SessionOpen)(nil), "phala.wire.v1.SessionOpen")
+	proto.RegisterType((*SessionOpening)(nil), "phala.wire.v1.SessionOpening")
+	proto.RegisterType((*SessionOpened)(nil), "phala.wire.v1.SessionOpened")
+	proto.RegisterType((*SessionAccepted)(nil), "phala.wire.v1.SessionAccepted")
+	proto.RegisterType((*SessionCall)(nil), "phala.wire.v1.SessionCall")
+	proto.RegisterType((*SessionReply)(nil), "phala.wire.v1.SessionReply")
 }
 
 func init() { proto.RegisterFile("phala/wire/v1/query.proto", fileDescriptor_8a8da75b889150e0) }
 
 var fileDescriptor_8a8da75b889150e0 = []byte{
-	// 426 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x5c, 0x52, 0x3f, 0x8f, 0xd3, 0x30,
-	0x14, 0xaf, 0xaf, 0xbd, 0xe4, 0xf2, 0x28, 0x12, 0xb2, 0xe0, 0x08, 0x08, 0xa2, 0xaa, 0x2c, 0x5d,
-	0x2e, 0xe1, 0x60, 0x66, 0x61, 0x40, 0x27, 0xdd, 0x02, 0x66, 0x63, 0xa9, 0x9c, 0xf4, 0x91, 0x44,
-	0x34, 0x71, 0xce, 0xb1, 0x0f, 0xf2, 0x15, 0x98, 0xf8, 0x58, 0x8c, 0x1d, 0x19, 0x51, 0x2b, 0xbe,
-	0x07, 0xf2, 0x8b, 0x0b, 0x82, 0xed, 0xf7, 0xe7, 0xc9, 0xfe, 0xfd, 0xec, 0x07, 0x8f, 0xba, 0x4a,
-	0x6e, 0x65, 0xf6, 0xb9, 0xd6, 0x98, 0xdd, 0x5e, 0x66, 0x37, 0x16, 0xf5, 0x90, 0x76, 0x5a, 0x19,
-	0xc5, 0xef, 0x92, 0x95, 0x3a, 0x2b, 0xbd, 0xbd, 0x5c, 0x7e, 0x65, 0x30, 0x7f, 0xe7, 0x6c, 0x81,
-	0x37, 0x16, 0x7b, 0xc3, 0x1f, 0xc3, 0x59, 0xa1, 0x5a, 0xa3, 0x65, 0x61, 0x62, 0xb6, 0x60, 0xab,
-	0xb9, 0xf8, 0xc3, 0xf9, 0x3d, 0x98, 0x36, 0x7d, 0x19, 0x9f, 0x90, 0xec, 0x20, 0x7f, 0x0a, 0xd0,
-	0xd4, 0xed, 0xba, 0xc2, 0xba, 0xac, 0x4c, 0x3c, 0x5d, 0xb0, 0xd5, 0x4c, 0x44, 0x4d, 0xdd, 0x5e,
-	0x91, 0xc0, 0x2f, 0x20, 0xe8, 0x50, 0x37, 0xb5, 0x89, 0x67, 0x0b, 0xb6, 0xba, 0xf3, 0xe2, 0x41,
-	0xfa, 0xcf, 0xed, 0xe9, 0x5b, 0x32, 0x85, 0x1f, 0x5a, 0xbe, 0x87, 0x60, 0x54, 0xf8, 0x43, 0x08,
-	0x3b, 0x9b, 0xaf, 0x3f, 0xe1, 0xe0, 0x43, 0x04, 0x9d, 0xcd, 0xaf, 0x71, 0xe0, 0x1c, 0x66, 0xb9,
-	0xda, 0x0c, 0x3e, 0x03, 0x61, 0xfe, 0x04, 0xa2, 0xbe, 0x2e, 0x5b, 0x69, 0xac, 0x46, 0xca, 0x30,
-	0x17, 0x7f, 0x85, 0xe5, 0x2f, 0x06, 0xe0, 0x1b, 0x76, 0xdb, 0x81, 0xc7, 0x10, 0x16, 0x5b, 0xdb,
-	0x1b, 0xd4, 0x74, 0xf2, 0x4c, 0x1c, 0x29, 0x3f, 0x87, 0xc0, 0xf7, 0x38, 0x21, 0xc3, 0x33, 0xa7,
-	0xb7, 0xb6, 0xc9, 0x51, 0xfb, 0x7e, 0x9e, 0xb9, 0xee, 0xb9, 0x34, 0x45, 0xb5, 0xae, 0x64, 0x5f,
-	0x51, 0xc1, 0xb9, 0x88, 0x48, 0xb9, 0x92, 0x7d, 0xe5, 0x92, 0x6a, 0xa5, 0x4c, 0x7c, 0x3a, 0x26,
-	0x75, 0xd8, 0x69, 0x1b, 0x69, 0x64, 0x1c, 0x8c, 0x9a, 0xc3, 0xfc, 0x39, 0x84, 0x1f, 0x65, 0xbd,
-	0x75, 0xd9, 0x43, 0x7a, 0xa4, 0xf3, 0xff, 0x1e, 0xe9, 0xcd, 0xe8, 0x8a, 0xe3, 0x18, 0xbf, 0x0f,
-	0xa7, 0xee, 0x3f, 0x30, 0x3e, 0x5b, 0x4c, 0x57, 0x91, 0x18, 0xc9, 0xf2, 0x1a, 0x42, 0x3f, 0xe9,
-	0xae, 0x29, 0xd4, 0x06, 0xa9, 0x60, 0x24, 0x08, 0xbb, 0xde, 0x0d, 0xf6, 0xbd, 0x2c, 0x91, 0xea,
-	0x45, 0xe2, 0x48, 0xdd, 0x74, 0x8b, 0x5f, 0xc6, 0xdf, 0x8b, 0x04, 0xe1, 0xd7, 0xaf, 0xbe, 0xef,
-	0x13, 0xb6, 0xdb, 0x27, 0xec, 0xe7, 0x3e, 0x61, 0xdf, 0x0e, 0xc9, 0x64, 0x77, 0x48, 0x26, 0x3f,
-	0x0e, 0xc9, 0xe4, 0xc3, 0xb3, 0xb2, 0x36, 0x95, 0xcd, 0xd3, 0x42, 0x35, 0x19, 0xe5, 0xbc, 0x28,
-	0xd5, 0x08, 0xb2, 0x42, 0x69, 0xa4, 0x9d, 0xcb, 0x03, 0xda, 0xb5, 0x97, 0xbf, 0x03, 0x00, 0x00,
-	0xff, 0xff, 0x48, 0x4e, 0x3e, 0x87, 0x88, 0x02, 0x00, 0x00,
+	// 595 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x9c, 0x54, 0xc1, 0x6e, 0xd3, 0x40,
+	0x10, 0xad, 0x9b, 0x34, 0xa9, 0xa7, 0x29, 0xa0, 0x15, 0xb4, 0xa6, 0x2a, 0x56, 0x64, 0x2e, 0xb9,
+	0xd4, 0xa1, 0xed, 0x99, 0x03, 0x54, 0xa0, 0x4a, 0x3d, 0x00, 0xdb, 0x13, 0x08, 0xa9, 0x5a, 0x3b,
+	0x83, 0x6d, 0x61, 0x7b, 0xdd, 0xdd, 0x75, 0x69, 0xc4, 0x1f, 0x70, 0xe2, 0xb3, 0x38, 0xf6, 0xc8,
+	0x11, 0xb5, 0xe2, 0x3f, 0xd0, 0xae, 0xd7, 0x21, 0x09, 0x52, 0x55, 0x71, 0x9b, 0x79, 0xf3, 0x3c,
+	0xfb, 0xde, 0xce, 0x78, 0xe1, 0x71, 0x95, 0xb2, 0x9c, 0x8d, 0xbf, 0x64, 0x02, 0xc7, 0x17, 0xfb,
+	0xe3, 0xf3, 0x1a, 0xc5, 0x34, 0xac, 0x04, 0x57, 0x9c, 0x6c, 0x9a, 0x52, 0xa8, 0x4b, 0xe1, 0xc5,
+	0xfe, 0xce, 0xee, 0x22, 0x13, 0xcb, 0x0b, 0xcc, 0x79, 0x85, 0x0d, 0x39, 0xf8, 0xe6, 0xc0, 0xe0,
+	0x9d, 0xfe, 0x98, 0xe2, 0x79, 0x8d, 0x52, 0x91, 0x1d, 0x58, 0x8f, 0x79, 0xa9, 0x04, 0x8b, 0x95,
+	0xe7, 0x0c, 0x9d, 0xd1, 0x80, 0xce, 0x72, 0xf2, 0x00, 0x3a, 0x85, 0x4c, 0xbc, 0x55, 0x03, 0xeb,
+	0x90, 0x3c, 0x01, 0x28, 0xb2, 0xf2, 0x2c, 0xc5, 0x2c, 0x49, 0x95, 0xd7, 0x19, 0x3a, 0xa3, 0x2e,
+	0x75, 0x8b, 0xac, 0x3c, 0x36, 0x00, 0xd9, 0x83, 0x5e, 0x85, 0xa2, 0xc8, 0x94, 0xd7, 0x1d, 0x3a,
+	0xa3, 0x8d, 0x83, 0x47, 0xe1, 0x82, 0xb6, 0xf0, 0xad, 0x29, 0x52, 0x4b, 0x0a, 0x4e, 0xa1, 0xd7,
+	0x20, 0x64, 0x1b, 0xfa, 0x55, 0x1d, 0x9d, 0x7d, 0xc6, 0xa9, 0x15, 0xd1, 0xab, 0xea, 0xe8, 0x04,
+	0xa7, 0x84, 0x40, 0x37, 0xe2, 0x93, 0xa9, 0xd5, 0x60, 0x62, 0xb2, 0x0b, 0xae, 0xcc, 0x92, 0x92,
+	0xa9, 0x5a, 0xa0, 0xd1, 0x30, 0xa0, 0x7f, 0x81, 0xe0, 0xb7, 0x03, 0x60, 0x1d, 0x56, 0xf9, 0x94,
+	0x78, 0xd0, 0x8f, 0xf3, 0x5a, 0x2a, 0x14, 0xa6, 0x73, 0x97, 0xb6, 0x29, 0xd9, 0x82, 0x9e, 0xf5,
+	0xb1, 0x6a, 0x0a, 0x36, 0xd3, 0x78, 0x59, 0x17, 0x11, 0x0a, 0xeb, 0xcf, 0x66, 0xda, 0x7b, 0xc4,
+	0x54, 0x9c, 0x9e, 0xa5, 0x4c, 0xa6, 0xc6, 0xe0, 0x80, 0xba, 0x06, 0x39, 0x66, 0x32, 0xd5, 0x4a,
+	0x05, 0xe7, 0xca, 0x5b, 0x6b, 0x94, 0xea, 0x58, 0x63, 0x13, 0xa6, 0x98, 0xd7, 0x6b, 0x30, 0x1d,
+	0x93, 0x67, 0xd0, 0xff, 0xc4, 0xb2, 0x5c, 0x6b, 0xef, 0x9b, 0x4b, 0xda, 0x5a, 0xba, 0xa4, 0xd7,
+	0x4d, 0x95, 0xb6, 0x34, 0xf2, 0x10, 0xd6, 0xf4, 0x3c, 0xd0, 0x5b, 0x1f, 0x76, 0x46, 0x2e, 0x6d,
+	0x92, 0xe0, 0x04, 0xfa, 0x96, 0xa9, 0x8f, 0x89, 0xf9, 0x04, 0x8d, 0x41, 0x97, 0x9a, 0x58, 0xfb,
+	0x2e, 0x50, 0x4a, 0x96, 0xa0, 0xb1, 0xe7, 0xd2, 0x36, 0xd5, 0xec, 0x12, 0x2f, 0x9b, 0xe9, 0xb9,
+	0xd4, 0xc4, 0xc1, 0x47, 0xd8, 0x38, 0x45, 0x29, 0x33, 0x5e, 0xbe, 0xa9, 0xb0, 0xbc, 0xe5, 0xd2,
+	0x0e, 0x61, 0xbd, 0xdd, 0x28, 0xd3, 0x77, 0xe3, 0x60, 0x7b, 0x49, 0xfe, 0x2b, 0x5b, 0xa6, 0x33,
+	0x62, 0xf0, 0x1e, 0xee, 0xcd, 0x75, 0xcf, 0xca, 0x64, 0x6e, 0x51, 0x9c, 0x3b, 0x2c, 0x8a, 0xd6,
+	0x83, 0x97, 0x55, 0x26, 0x50, 0xda, 0x59, 0xb5, 0x69, 0x70, 0x04, 0x9b, 0x73, 0xad, 0x71, 0xa2,
+	0xdd, 0x49, 0x96, 0xb7, 0xbb, 0x6c, 0x62, 0xe2, 0x03, 0xc4, 0x59, 0x95, 0xa2, 0x50, 0xda, 0x77,
+	0xb3, 0x4a, 0x73, 0x48, 0x50, 0xc3, 0x7d, 0xdb, 0xe4, 0x45, 0x1c, 0x63, 0xa5, 0x70, 0xf2, 0x1f,
+	0x6b, 0x33, 0x37, 0xd7, 0xce, 0x9d, 0xe6, 0x1a, 0x7c, 0x9d, 0x5d, 0xfa, 0x11, 0xcb, 0xf3, 0x5b,
+	0x8e, 0xf4, 0xa0, 0x2f, 0x1b, 0xa2, 0x15, 0xdf, 0xa6, 0xe6, 0x1b, 0x5e, 0x97, 0x6a, 0xb6, 0xac,
+	0x6d, 0xba, 0xe4, 0xb9, 0xfb, 0x8f, 0xe7, 0x10, 0x06, 0xf6, 0xf0, 0xe6, 0x3f, 0x59, 0xe4, 0x3b,
+	0xcb, 0xfc, 0x97, 0xcf, 0x7f, 0x5c, 0xfb, 0xce, 0xd5, 0xb5, 0xef, 0xfc, 0xba, 0xf6, 0x9d, 0xef,
+	0x37, 0xfe, 0xca, 0xd5, 0x8d, 0xbf, 0xf2, 0xf3, 0xc6, 0x5f, 0xf9, 0xf0, 0x34, 0xc9, 0x54, 0x5a,
+	0x47, 0x61, 0xcc, 0x8b, 0xb1, 0x71, 0xbc, 0x97, 0xf0, 0x26, 0x18, 0xc7, 0x5c, 0xa0, 0x79, 0x89,
+	0xa2, 0x9e, 0x79, 0x7e, 0x0e, 0xff, 0x04, 0x00, 0x00, 0xff, 0xff, 0x1a, 0xae, 0x4d, 0x56, 0xc8,
+	0x04, 0x00, 0x00,
 }
 
 func (m *QueryRequest) Marshal() (dAtA []byte, err error) {
@@ -577,6 +928,245 @@ func (m *Failure) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *SessionOpen) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *SessionOpen) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *SessionOpen) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Envelope != nil {
+		{
+			size, err := m.Envelope.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Cluster != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Cluster))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *SessionOpening) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *SessionOpening) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *SessionOpening) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Expires != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Expires))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Permit != nil {
+		{
+			size, err := m.Permit.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *SessionOpened) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *SessionOpened) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *SessionOpened) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Ciphertext) > 0 {
+		i -= len(m.Ciphertext)
+		copy(dAtA[i:], m.Ciphertext)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Ciphertext)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Salt) > 0 {
+		i -= len(m.Salt)
+		copy(dAtA[i:], m.Salt)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Salt)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *SessionAccepted) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *SessionAccepted) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *SessionAccepted) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Failure != nil {
+		{
+			size, err := m.Failure.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintQuery(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.Height != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Cluster != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Cluster))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *SessionCall) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *SessionCall) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *SessionCall) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Ciphertext) > 0 {
+		i -= len(m.Ciphertext)
+		copy(dAtA[i:], m.Ciphertext)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Ciphertext)))
+		i--
+		dAtA[i] = 0x22
+	}
+	if m.Counter != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Counter))
+		i--
+		dAtA[i] = 0x18
+	}
+	if len(m.Session) > 0 {
+		i -= len(m.Session)
+		copy(dAtA[i:], m.Session)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Session)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Cluster != 0 {
+		i = encodeVarintQuery(dAtA, i, uint64(m.Cluster))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *SessionReply) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *SessionReply) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *SessionReply) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Ciphertext) > 0 {
+		i -= len(m.Ciphertext)
+		copy(dAtA[i:], m.Ciphertext)
+		i = encodeVarintQuery(dAtA, i, uint64(len(m.Ciphertext)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
 func encodeVarintQuery(dAtA []byte, offset int, v uint64) int {
 	offset -= sovQuery(v)
 	base := offset
@@ -688,6 +1278,110 @@ func (m *Failure) Size() (n int) {
 		n += 1 + l + sovQuery(uint64(l))
 	}
 	l = len(m.Next)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *SessionOpen) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Cluster != 0 {
+		n += 1 + sovQuery(uint64(m.Cluster))
+	}
+	if m.Envelope != nil {
+		l = m.Envelope.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *SessionOpening) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Permit != nil {
+		l = m.Permit.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	if m.Expires != 0 {
+		n += 1 + sovQuery(uint64(m.Expires))
+	}
+	return n
+}
+
+func (m *SessionOpened) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Salt)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	l = len(m.Ciphertext)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *SessionAccepted) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Cluster != 0 {
+		n += 1 + sovQuery(uint64(m.Cluster))
+	}
+	if m.Height != 0 {
+		n += 1 + sovQuery(uint64(m.Height))
+	}
+	if m.Failure != nil {
+		l = m.Failure.Size()
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *SessionCall) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Cluster != 0 {
+		n += 1 + sovQuery(uint64(m.Cluster))
+	}
+	l = len(m.Session)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	if m.Counter != 0 {
+		n += 1 + sovQuery(uint64(m.Counter))
+	}
+	l = len(m.Ciphertext)
+	if l > 0 {
+		n += 1 + l + sovQuery(uint64(l))
+	}
+	return n
+}
+
+func (m *SessionReply) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Ciphertext)
 	if l > 0 {
 		n += 1 + l + sovQuery(uint64(l))
 	}
@@ -1426,6 +2120,698 @@ func (m *Failure) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Next = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *SessionOpen) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: SessionOpen: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: SessionOpen: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Cluster", wireType)
+			}
+			m.Cluster = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Cluster |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Envelope", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Envelope == nil {
+				m.Envelope = &Envelope{}
+			}
+			if err := m.Envelope.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *SessionOpening) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: SessionOpening: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: SessionOpening: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Permit", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Permit == nil {
+				m.Permit = &Permit{}
+			}
+			if err := m.Permit.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Expires", wireType)
+			}
+			m.Expires = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Expires |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *SessionOpened) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: SessionOpened: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: SessionOpened: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Salt", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Salt = append(m.Salt[:0], dAtA[iNdEx:postIndex]...)
+			if m.Salt == nil {
+				m.Salt = []byte{}
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Ciphertext", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Ciphertext = append(m.Ciphertext[:0], dAtA[iNdEx:postIndex]...)
+			if m.Ciphertext == nil {
+				m.Ciphertext = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *SessionAccepted) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: SessionAccepted: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: SessionAccepted: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Cluster", wireType)
+			}
+			m.Cluster = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Cluster |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Failure", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Failure == nil {
+				m.Failure = &Failure{}
+			}
+			if err := m.Failure.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *SessionCall) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: SessionCall: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: SessionCall: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Cluster", wireType)
+			}
+			m.Cluster = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Cluster |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Session", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Session = append(m.Session[:0], dAtA[iNdEx:postIndex]...)
+			if m.Session == nil {
+				m.Session = []byte{}
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Counter", wireType)
+			}
+			m.Counter = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Counter |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Ciphertext", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Ciphertext = append(m.Ciphertext[:0], dAtA[iNdEx:postIndex]...)
+			if m.Ciphertext == nil {
+				m.Ciphertext = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipQuery(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *SessionReply) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowQuery
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: SessionReply: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: SessionReply: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Ciphertext", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowQuery
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthQuery
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthQuery
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Ciphertext = append(m.Ciphertext[:0], dAtA[iNdEx:postIndex]...)
+			if m.Ciphertext == nil {
+				m.Ciphertext = []byte{}
+			}
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex

@@ -96,7 +96,7 @@ func (k *Keeper) beginEscrow(ctx sdk.Context, c *wire.Cluster, e *wire.KeyEscrow
 	e.ApprovedHeight = uint64(ctx.BlockHeight())
 	e.FromHeight = e.ApprovedHeight + attest.ActivationDelay(n)
 	c.EscrowHeight = e.ApprovedHeight
-	if err := k.escrows.Set(ctx, c.Id, *e); err != nil {
+	if err := k.keyEscrows.Set(ctx, c.Id, *e); err != nil {
 		return err
 	}
 	custodians := make([]string, len(e.Terms.Custodians))
@@ -118,7 +118,7 @@ func (s MsgServer) EscrowStateKey(goCtx context.Context, m *types.MsgEscrowState
 	if err != nil {
 		return nil, err
 	}
-	e, err := find(ctx, k.escrows, c.Id)
+	e, err := find(ctx, k.keyEscrows, c.Id)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +183,7 @@ func (k *Keeper) keepLabels(ctx context.Context, c *wire.Cluster, e *wire.KeyEsc
 		}
 	}
 	e.Labels = keep
-	return k.escrows.Set(ctx, c.Id, *e)
+	return k.keyEscrows.Set(ctx, c.Id, *e)
 }
 
 // RequestEscrow implements types.MsgServer. What custodians have answered to the request before is of no more use.
@@ -221,7 +221,11 @@ func (s MsgServer) RequestEscrow(goCtx context.Context, m *types.MsgRequestEscro
 // EscrowShare implements types.MsgServer. The share itself is for the enclave that asked to judge.
 func (s MsgServer) EscrowShare(goCtx context.Context, m *types.MsgEscrowShare) (*types.MsgEscrowShareResponse, error) {
 	k, ctx, sh := s.Keeper, sdk.UnwrapSDKContext(goCtx), m.Share
-	e, err := find(ctx, k.escrows, sh.GetCluster())
+	c, err := k.mustCluster(ctx, sh.GetCluster())
+	if err != nil {
+		return nil, err
+	}
+	e, err := find(ctx, k.keyEscrows, sh.GetCluster())
 	if err != nil {
 		return nil, err
 	}
@@ -238,6 +242,13 @@ func (s MsgServer) EscrowShare(goCtx context.Context, m *types.MsgEscrowShare) (
 	}
 	if r == nil || d == nil {
 		return nil, types.ErrKeyEscrow.Wrapf("worker %s has not asked, or deal %d of epoch %d roster %d is not kept", sh.Worker.Name(), sh.Deal, sh.Epoch, sh.Roster)
+	}
+	w, err := k.Workers.Worker(ctx, sh.Worker)
+	if err != nil {
+		return nil, err
+	}
+	if err := types.CheckEscrowAsker(c, w, r, uint64(ctx.BlockHeight())); err != nil {
+		return nil, err
 	}
 	ctx.GasMeter().ConsumeGas(gasSignature, "signatures")
 	if err := escrow.CheckShare(ctx.ChainID(), e.Terms, d, r, sh); err != nil {
@@ -259,7 +270,7 @@ func (s MsgServer) EscrowShare(goCtx context.Context, m *types.MsgEscrowShare) (
 
 // Escrow implements types.QueryServer.
 func (s QueryServer) Escrow(ctx context.Context, r *types.QueryEscrowRequest) (*types.QueryEscrowResponse, error) {
-	e, err := find(ctx, s.Keeper.escrows, r.Cluster)
+	e, err := find(ctx, s.Keeper.keyEscrows, r.Cluster)
 	if err != nil {
 		return nil, err
 	}

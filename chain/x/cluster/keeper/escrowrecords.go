@@ -14,19 +14,19 @@ import (
 
 // escrowRecords is what the chain has of escrows of state keys. Keys are those of core/storekey without their first byte.
 type escrowRecords struct {
-	escrows  collections.Map[uint64, wire.KeyEscrow]
-	deals    collections.Map[[]byte, wire.EscrowDeal]
-	requests collections.Map[[]byte, wire.EscrowRequest]
-	shares   collections.Map[[]byte, wire.EscrowShare]
+	keyEscrows collections.Map[uint64, wire.KeyEscrow]
+	deals      collections.Map[[]byte, wire.EscrowDeal]
+	requests   collections.Map[[]byte, wire.EscrowRequest]
+	shares     collections.Map[[]byte, wire.EscrowShare]
 }
 
 func newEscrowRecords(sb *collections.SchemaBuilder, cdc codec.BinaryCodec) escrowRecords {
 	prefix := func(b byte) collections.Prefix { return collections.NewPrefix([]byte{b}) }
 	return escrowRecords{
-		escrows:  collections.NewMap(sb, prefix(types.KeyEscrowPrefix), "key_escrows", collections.Uint64Key, codec.CollValue[wire.KeyEscrow](cdc)),
-		deals:    collections.NewMap(sb, prefix(types.EscrowDealPrefix), "escrow_deals", collections.BytesKey, codec.CollValue[wire.EscrowDeal](cdc)),
-		requests: collections.NewMap(sb, prefix(types.EscrowRequestPrefix), "escrow_requests", collections.BytesKey, codec.CollValue[wire.EscrowRequest](cdc)),
-		shares:   collections.NewMap(sb, prefix(types.EscrowSharePrefix), "escrow_shares", collections.BytesKey, codec.CollValue[wire.EscrowShare](cdc)),
+		keyEscrows: collections.NewMap(sb, prefix(types.KeyEscrowPrefix), "key_escrows", collections.Uint64Key, codec.CollValue[wire.KeyEscrow](cdc)),
+		deals:      collections.NewMap(sb, prefix(types.EscrowDealPrefix), "escrow_deals", collections.BytesKey, codec.CollValue[wire.EscrowDeal](cdc)),
+		requests:   collections.NewMap(sb, prefix(types.EscrowRequestPrefix), "escrow_requests", collections.BytesKey, codec.CollValue[wire.EscrowRequest](cdc)),
+		shares:     collections.NewMap(sb, prefix(types.EscrowSharePrefix), "escrow_shares", collections.BytesKey, codec.CollValue[wire.EscrowShare](cdc)),
 	}
 }
 
@@ -56,7 +56,7 @@ func with(prefix []byte) *collections.Range[[]byte] {
 // dropEscrow takes an escrow away with all that was dealt and asked under it.
 func (k *Keeper) dropEscrow(ctx context.Context, c *wire.Cluster) error {
 	c.EscrowHeight = 0
-	if err := k.escrows.Remove(ctx, c.Id); err != nil {
+	if err := k.keyEscrows.Remove(ctx, c.Id); err != nil {
 		return err
 	}
 	r := with(storekey.EscrowDealKey(c.Id, 0, 0, 0)[1:9])
@@ -81,10 +81,10 @@ func (k *Keeper) dealsOf(ctx context.Context, cluster uint64, l *wire.EscrowLabe
 	return out, nil
 }
 
-func (k *Keeper) initEscrows(ctx context.Context, g *types.GenesisState) error {
+func (k *Keeper) initKeyEscrows(ctx context.Context, g *types.GenesisState) error {
 	count := map[string]uint32{} // deals are listed in the order of their numbers
 	for _, e := range g.KeyEscrows {
-		if err := k.escrows.Set(ctx, e.Terms.Cluster, *e); err != nil {
+		if err := k.keyEscrows.Set(ctx, e.Terms.Cluster, *e); err != nil {
 			return err
 		}
 	}
@@ -109,8 +109,8 @@ func (k *Keeper) initEscrows(ctx context.Context, g *types.GenesisState) error {
 	return nil
 }
 
-func (k *Keeper) exportEscrows(ctx context.Context, g *types.GenesisState) (err error) {
-	if g.KeyEscrows, err = all(ctx, k.escrows); err != nil {
+func (k *Keeper) exportKeyEscrows(ctx context.Context, g *types.GenesisState) (err error) {
+	if g.KeyEscrows, err = all(ctx, k.keyEscrows); err != nil {
 		return err
 	}
 	if g.EscrowDeals, err = all(ctx, k.deals); err != nil {

@@ -35,7 +35,7 @@ func (k *Keeper) InitGenesis(ctx context.Context, g *types.GenesisState) error {
 	if err := k.initContents(ctx, g); err != nil {
 		return err
 	}
-	if err := k.initEscrows(ctx, g); err != nil {
+	if err := k.initKeyEscrows(ctx, g); err != nil {
 		return err
 	}
 	return k.CheckEscrows(ctx)
@@ -117,7 +117,7 @@ func (k *Keeper) ExportGenesis(ctx context.Context) (*types.GenesisState, error)
 	}); err != nil {
 		return nil, err
 	}
-	if err := k.exportEscrows(ctx, g); err != nil {
+	if err := k.exportKeyEscrows(ctx, g); err != nil {
 		return nil, err
 	}
 	err = k.revealed.Walk(ctx, nil, func(e effectKey, _ bool) (bool, error) {

@@ -80,6 +80,11 @@ func CheckEscrowRequest(chainID string, c *wire.Cluster, w *wire.Worker, r *wire
 	if err := escrow.CheckRequest(chainID, r); err != nil {
 		return ErrKeyEscrow.Wrapf("%v", err)
 	}
+	return CheckEscrowAsker(c, w, r, height)
+}
+
+// CheckEscrowAsker refuses a request of one who is no member at height, or of another boot than the one registered: nobody may answer it.
+func CheckEscrowAsker(c *wire.Cluster, w *wire.Worker, r *wire.EscrowRequest, height uint64) error {
 	if err := checkMember(c, r.Worker, w, height); err != nil {
 		return err
 	}
@@ -100,43 +105,4 @@ func KeptLabels(labels []*wire.EscrowLabel, newest *wire.Batch) (keep, drop []*w
 		}
 	}
 	return keep, drop
-}
-
-// validateEscrows refuses records of escrows that could not have been exported.
-func (g *GenesisState) validateEscrows() error {
-	known, terms := map[uint64]*wire.Cluster{}, map[uint64]*wire.EscrowTerms{}
-	for _, c := range g.Clusters {
-		known[c.Id] = c
-	}
-	for i, e := range g.KeyEscrows {
-		c := known[e.GetTerms().GetCluster()]
-		if c == nil || e.ApprovedHeight == 0 || c.EscrowHeight != e.ApprovedHeight || len(e.Labels) > escrow.MaxLabels {
-			return ErrGenesis.Wrapf("cluster.key_escrows[%d]: cluster %d does not say so", i, e.GetTerms().GetCluster())
-		}
-		if err := CheckEscrowTerms(c, e.Terms); err != nil {
-			return ErrGenesis.Wrapf("cluster.key_escrows[%d]: %v", i, err)
-		}
-		terms[c.Id] = e.Terms
-	}
-	for i, c := range g.Clusters {
-		if (c.EscrowHeight != 0) != (terms[c.Id] != nil) {
-			return ErrGenesis.Wrapf("cluster.clusters[%d]: it names an escrow of height %d, the records do not", i, c.EscrowHeight)
-		}
-	}
-	for i, d := range g.EscrowDeals {
-		if err := escrow.CheckDeal(terms[d.GetCluster()], d); err != nil {
-			return ErrGenesis.Wrapf("cluster.escrow_deals[%d]: %v", i, err)
-		}
-	}
-	for i, r := range g.EscrowRequests {
-		if terms[r.GetCluster()] == nil || r.Worker == nil {
-			return ErrGenesis.Wrapf("cluster.escrow_requests[%d]: cluster %d has no escrow", i, r.GetCluster())
-		}
-	}
-	for i, s := range g.EscrowShares {
-		if terms[s.GetCluster()] == nil || s.Worker == nil {
-			return ErrGenesis.Wrapf("cluster.escrow_shares[%d]: cluster %d has no escrow", i, s.GetCluster())
-		}
-	}
-	return nil
 }

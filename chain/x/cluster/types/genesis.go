@@ -81,7 +81,7 @@ func (g *GenesisState) Validate() error {
 		}
 		known[c.Id] = true
 	}
-	if err := g.validateEscrows(); err != nil {
+	if err := g.validateKeyEscrows(); err != nil {
 		return err
 	}
 	return g.validateContents(known)

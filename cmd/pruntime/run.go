@@ -24,7 +24,7 @@ func run(ctx context.Context, args []string) error {
 	home := f.String("home", "", "folder for the endpoint's socket; nothing secret is ever written there")
 	genesis := f.String("genesis", "", "genesis file of the chain to trust")
 	role := f.String("role", "", "executor or gatekeeper")
-	kind := f.String("tee", "", "the TEE to run in: tdx, sev-snp, nitro, tpm or simulated (no protection at all; development networks only); default: what this machine is")
+	kind := f.String("tee", "", "the TEE to run in: tdx, sev-snp, azure-sev-snp, nitro, tpm or simulated (no protection at all; development networks only); default: what this machine is")
 	listen := f.String("listen", "", "unix socket of the endpoint (default HOME/enclave.sock)")
 	channels := f.String("channel", "", "unix socket of attested channels: TLS for strangers, whose bytes offchaind carries (default: none)")
 	disk := f.String("write-config", "", "write --genesis and --role as a disk for a machine of the measured image into this file, and end")

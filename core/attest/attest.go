@@ -74,6 +74,18 @@ func ReportData(id *wire.WorkerIdentity) []byte {
 	return h.Sum(nil)
 }
 
+// AzureNonce is how many bytes of report data a vTPM of Azure is given to quote. TPM 2.0 bounds a nonce by the largest hash that the chip
+// has, which need not have 64 bytes; recorded quotes of Azure's have 48.
+const AzureNonce = 48
+
+// Carried is what evidence of a kind carries of report data: all of it, or the first AzureNonce bytes.
+func Carried(kind wire.TeeKind, reportData []byte) []byte {
+	if kind == wire.TEE_KIND_AZURE_SEV_SNP {
+		return reportData[:min(len(reportData), AzureNonce)]
+	}
+	return reportData
+}
+
 // denials collects reasons.
 type denials []claims.Reason
 
@@ -109,7 +121,7 @@ func Verify(in Input) (v Verdict) {
 		return v
 	}
 	v.Claims = c
-	if !bytes.Equal(c.ReportData, ReportData(id)) {
+	if !bytes.Equal(c.ReportData, Carried(ev.Kind, ReportData(id))) {
 		no.add("report-data", "report data", fmt.Sprintf("%x", c.ReportData), "the hash of this identity", "the quote vouches for another identity: attest anew")
 	}
 	checkRuntime(ev.Kind, &c, id, &no)

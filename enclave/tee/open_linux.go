@@ -24,6 +24,7 @@ const (
 	NameSEVSNP = "sev-snp"
 	NameNitro  = "nitro"
 	NameTPM    = "tpm"
+	NameAzure  = "azure-sev-snp"
 )
 
 // Open asks the hardware of that name to record the configuration, before the first key exists, and makes it ready for evidence.
@@ -40,15 +41,26 @@ func Open(name string, c Config) (TEE, error) {
 			return nil, fmt.Errorf("opening the Nitro Security Module: %w", err)
 		}
 		return newNitro(nsmFile{f}, c)
-	case NameTPM:
-		// Reads and writes of the resource manager are whole messages: no buffering, no poller.
-		fd, err := unix.Open(tpmDevice, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	case NameTPM, NameAzure:
+		dev, err := openTPM()
 		if err != nil {
-			return nil, fmt.Errorf("opening the TPM at %s: %w", tpmDevice, err)
+			return nil, err
 		}
-		return newTPM(rawFile(fd), c)
+		if name == NameAzure {
+			return newAzure(dev, c)
+		}
+		return newTPM(dev, c)
 	}
-	return nil, fmt.Errorf("no TEE of the name %q: want tdx, sev-snp, nitro, tpm or simulated", name)
+	return nil, fmt.Errorf("no TEE of the name %q: want tdx, sev-snp, azure-sev-snp, nitro, tpm or simulated", name)
+}
+
+// openTPM: reads and writes of the resource manager are whole messages, without buffering and poller.
+func openTPM() (rawFile, error) {
+	fd, err := unix.Open(tpmDevice, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("opening the TPM at %s: %w", tpmDevice, err)
+	}
+	return rawFile(fd), nil
 }
 
 // Detect names the hardware that this machine is. A host can hide one kind behind another; the evidence says then what it says.
@@ -56,11 +68,25 @@ func Detect() (string, error) {
 	for _, d := range []struct{ device, name string }{
 		{"/dev/tdx_guest", NameTDX}, {"/dev/sev-guest", NameSEVSNP}, {nsmDevice, NameNitro}, {tpmDevice, NameTPM},
 	} {
-		if _, err := os.Stat(d.device); err == nil {
-			return d.name, nil
+		if _, err := os.Stat(d.device); err != nil {
+			continue
 		}
+		if d.name == NameTPM && azureTPM() {
+			return NameAzure, nil
+		}
+		return d.name, nil
 	}
 	return "", errors.New("this machine is no TDX or SEV-SNP guest and no Nitro enclave, and has no TPM")
+}
+
+// azureTPM is whether the machine's TPM is one of Azure's confidential VMs.
+func azureTPM() bool {
+	dev, err := openTPM()
+	if err != nil {
+		return false
+	}
+	defer unix.Close(int(dev))
+	return hasHCL(dev)
 }
 
 // kernelFiles are the kernel's file systems.

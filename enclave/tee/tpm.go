@@ -45,12 +45,22 @@ func (x *TPM) Evidence(reportData []byte) (*wire.Evidence, error) {
 	if len(reportData) != reportDataSize {
 		return nil, fmt.Errorf("report data of %d bytes: want %d", len(reportData), reportDataSize)
 	}
+	q, err := quotePCRs(x.dev, x.ak, reportData)
+	if err != nil {
+		return nil, err
+	}
+	q.AkPublic = x.public
+	return &wire.Evidence{Kind: wire.TEE_KIND_TPM, Quote: wire.Marshal(q)}, nil
+}
+
+// quotePCRs has the key ak quote the PCRs 0 to 15 of the SHA-256 bank over a nonce, and gives their values too.
+func quotePCRs(dev io.ReadWriter, ak uint32, nonce []byte) (*wire.TpmQuote, error) {
 	for range 3 { // a PCR that is extended between reading and quoting makes them differ
-		pcrs, err := readPCRs(x.dev, quotedPCRs)
+		pcrs, err := readPCRs(dev, quotedPCRs)
 		if err != nil {
 			return nil, fmt.Errorf("reading the TPM's PCRs: %w", err)
 		}
-		attest, signature, err := quote(x.dev, x.ak, reportData, quotedPCRs)
+		attest, signature, err := quote(dev, ak, nonce, quotedPCRs)
 		if err != nil {
 			return nil, fmt.Errorf("asking the TPM for a quote: %w", err)
 		}
@@ -61,11 +71,11 @@ func (x *TPM) Evidence(reportData []byte) (*wire.Evidence, error) {
 		if !bytes.HasSuffix(attest, h.Sum(nil)) {
 			continue
 		}
-		q := &wire.TpmQuote{Attest: attest, Signature: signature, AkPublic: x.public}
+		q := &wire.TpmQuote{Attest: attest, Signature: signature}
 		for i, p := range pcrs {
 			q.Pcrs = append(q.Pcrs, &wire.TpmPcr{Index: uint32(i), Value: p})
 		}
-		return &wire.Evidence{Kind: wire.TEE_KIND_TPM, Quote: wire.Marshal(q)}, nil
+		return q, nil
 	}
 	return nil, errors.New("asking the TPM for a quote: its PCRs do not stand still. Something else extends them")
 }

@@ -23,6 +23,7 @@ type chip struct {
 	moving bool // another program extends PCR 0 at each quote
 	noBank bool
 	spoil  func(code uint32, answer []byte) []byte
+	more   func(code uint32, cmd []byte) (params []byte, answered bool) // nil: a TPM alone
 	answer []byte
 }
 
@@ -44,16 +45,21 @@ func (c *chip) Write(cmd []byte) (int, error) {
 	be := binary.BigEndian
 	code, sessions := be.Uint32(cmd[6:]), be.Uint16(cmd) == stSessions
 	var handle, params []byte
-	switch code {
-	case ccPCRRead:
+	answered := false
+	if c.more != nil {
+		params, answered = c.more(code, cmd)
+	}
+	switch {
+	case answered:
+	case code == ccPCRRead:
 		params = c.readPCR(cmd[len(cmd)-3:])
-	case ccPCRExtend:
+	case code == ccPCRExtend:
 		i := be.Uint32(cmd[10:])
 		h := sha256.Sum256(append(bytes.Clone(c.pcrs[i]), cmd[len(cmd)-32:]...))
 		c.pcrs[i] = h[:]
-	case ccCreatePrimary:
+	case code == ccCreatePrimary:
 		handle, params = []byte{0x80, 0, 0, 0}, prefixed(c.quote(nil).AK)
-	case ccQuote:
+	case code == ccQuote:
 		if c.moving {
 			c.pcrs[0][0]++
 		}

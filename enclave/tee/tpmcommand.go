@@ -14,10 +14,13 @@ const (
 	stAttest     = 0x8018
 
 	ccCreatePrimary = 0x131
+	ccNVRead        = 0x14e
 	ccQuote         = 0x158
+	ccNVReadPublic  = 0x169
 	ccPCRRead       = 0x17e
 	ccPCRExtend     = 0x182
 
+	rhOwner       = 0x40000001
 	rhEndorsement = 0x4000000b
 	rsPassword    = 0x40000009
 
@@ -195,4 +198,51 @@ func extendPCR(dev io.ReadWriter, index int, digest []byte) error {
 	params := append([]byte{0, 0, 0, 1, algSHA256 >> 8, algSHA256}, digest...)
 	_, _, err := command(dev, ccPCRExtend, []uint32{uint32(index)}, 1, params, false)
 	return err
+}
+
+// nvBlock is what every TPM gives of an NV index in one answer, in bytes. Source: TCG, PC Client Platform TPM Profile, TPM_PT_NV_BUFFER_MAX.
+const nvBlock = 512
+
+// readNV gives an NV index whole, with the owner's authorization, which is empty. One of more than limit bytes is an error.
+func readNV(dev io.ReadWriter, index uint32, limit int) (out []byte, err error) {
+	size, err := sizeNV(dev, index)
+	if err != nil {
+		return nil, err
+	}
+	if size > limit {
+		return nil, fmt.Errorf("the NV index 0x%08x has %d bytes: at most %d", index, size, limit)
+	}
+	for len(out) < size {
+		n := min(nvBlock, size-len(out))
+		params := binary.BigEndian.AppendUint16(nil, uint16(n))
+		params = binary.BigEndian.AppendUint16(params, uint16(len(out)))
+		_, r, err := command(dev, ccNVRead, []uint32{rhOwner, index}, 1, params, false)
+		if err != nil {
+			return nil, err
+		}
+		block := r.sized()
+		if r.short || len(block) != n || len(r.b) != 0 {
+			return nil, errCutOff
+		}
+		out = append(out, block...)
+	}
+	return out, nil
+}
+
+// sizeNV is how many bytes an NV index has. An error of the TPM means that there is none.
+func sizeNV(dev io.ReadWriter, index uint32) (int, error) {
+	_, r, err := command(dev, ccNVReadPublic, []uint32{index}, 0, nil, false)
+	if err != nil {
+		return 0, err
+	}
+	public := tpmReader{b: r.sized()}
+	is := public.u32()
+	public.u16()   // of its name
+	public.u32()   // attributes
+	public.sized() // policy
+	size := public.u16()
+	if r.short || public.short || is != index || len(public.b) != 0 {
+		return 0, errCutOff
+	}
+	return int(size), nil
 }

@@ -63,6 +63,23 @@ func (m Machine) Make() (Evidence, error) {
 	if err != nil {
 		return Evidence{}, fmt.Errorf("making the AK: %w", err)
 	}
+	report, e, err := m.Report(&ak.PublicKey)
+	if err != nil {
+		return Evidence{}, err
+	}
+	q := &wire.AzureQuote{HclReport: report, Tpm: &wire.TpmQuote{AkPublic: m.AKPublic}}
+	if err := m.quote(ak, q.Tpm); err != nil {
+		return Evidence{}, err
+	}
+	if m.EditQuote != nil {
+		m.EditQuote(q)
+	}
+	e.Quote = wire.Marshal(q)
+	return e, nil
+}
+
+// Report is the HCL report over the key of a vTPM, and what vouches for it; the Quote is left empty.
+func (m Machine) Report(ak *rsa.PublicKey) ([]byte, Evidence, error) {
 	runtime := []byte(strings.ReplaceAll(m.Runtime, "%s", base64.RawURLEncoding.EncodeToString(ak.N.Bytes())))
 	h := sha256.Sum256(runtime)
 	m.SNP.ReportData = [64]byte{}
@@ -72,19 +89,13 @@ func (m Machine) Make() (Evidence, error) {
 	}
 	snp, err := m.SNP.Make()
 	if err != nil {
-		return Evidence{}, err
+		return nil, Evidence{}, err
 	}
-	q := &wire.AzureQuote{HclReport: hcl(snp.Report, runtime), Tpm: &wire.TpmQuote{AkPublic: m.AKPublic}}
+	report := hcl(snp.Report, runtime)
 	if m.EditHCL != nil {
-		q.HclReport = m.EditHCL(q.HclReport)
+		report = m.EditHCL(report)
 	}
-	if err := m.quote(ak, q.Tpm); err != nil {
-		return Evidence{}, err
-	}
-	if m.EditQuote != nil {
-		m.EditQuote(q)
-	}
-	return Evidence{wire.Marshal(q), snp.Collateral, snp.Options}, nil
+	return report, Evidence{Collateral: snp.Collateral, Options: snp.Options}, nil
 }
 
 // hcl is the HCL report as an NV index of 2600 bytes holds it.

@@ -175,12 +175,13 @@ type clusterView struct {
 	InboxNext  uint64       `json:"inbox_next"`
 	Waiting    uint64       `json:"waiting"`
 	Members    []memberView `json:"members"`
+	Escrow     uint64       `json:"escrow_height,omitempty"` // since when custodians may be dealt its state keys
 	Proven     uint64       `json:"proven_height"`
 }
 
 func (e *env) showCluster(ctx context.Context, c *client.Client, v *client.View) error {
 	out := clusterView{v.Cluster.Id, v.Cluster.Owner, v.Cluster.Quorum, v.Cluster.Epoch, v.Cluster.Roster, v.Cluster.Admitted, v.Cluster.OpenDeploy, v.Key != nil,
-		v.Head.Number, hex.EncodeToString(v.Head.Root), v.Inbox.Next, v.Inbox.Next - v.Head.InboxNext, []memberView{}, v.Height}
+		v.Head.Number, hex.EncodeToString(v.Head.Root), v.Inbox.Next, v.Inbox.Next - v.Head.InboxNext, []memberView{}, v.Cluster.EscrowHeight, v.Height}
 	for _, m := range v.Cluster.Members {
 		mv := memberView{Worker: m.Name(), Kind: "not registered"}
 		w, err := c.Worker(ctx, m)
@@ -201,6 +202,9 @@ func (e *env) showCluster(ctx context.Context, c *client.Client, v *client.View)
 			out.ID, out.Owner, out.Quorum, len(out.Members), out.Epoch, out.Roster, key, out.Admitted, out.Batch, out.InboxNext, out.Waiting, out.Root)
 		for _, m := range out.Members {
 			fmt.Fprintf(w, "  member %s  %s  %.16s…  %s\n", m.Worker, m.Kind, m.Measurement, m.Endpoint)
+		}
+		if out.Escrow != 0 {
+			fmt.Fprintf(w, "  its state keys are in escrow: custodians together can read its state (phala escrow show %d)\n", out.ID)
 		}
 		fmt.Fprintf(w, "  proven against block %d\n", out.Proven)
 	})

@@ -94,7 +94,7 @@ func newRoot(e *env) *cobra.Command {
 	f.StringVar(&e.flags.Keyring, "keyring", "", "how new keys are kept: file (with a passphrase) or test (plain)")
 	f.StringVar(&e.passFile, "passphrase-file", "", "file with the keyring's passphrase")
 	f.BoolVar(&e.noInput, "no-input", false, "never ask; fail instead")
-	root.AddCommand(devCmd(e), keysCmd(e), clusterCmd(e), gatekeeperCmd(e), contractCmd(e), resultCmd(e), receiptCmd(e), attestCmd(e), statusCmd(e), versionCmd(e), exitCodesTopic())
+	root.AddCommand(devCmd(e), keysCmd(e), clusterCmd(e), gatekeeperCmd(e), escrowCmd(e), contractCmd(e), resultCmd(e), receiptCmd(e), attestCmd(e), statusCmd(e), versionCmd(e), exitCodesTopic())
 	return root
 }
 

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/phala-go/phala/core/attest"
+	"github.com/phala-go/phala/core/attest/dcap"
 	"github.com/phala-go/phala/core/attest/nitro"
 	"github.com/phala-go/phala/core/attest/sevsnp"
 	"github.com/phala-go/phala/core/attest/tpm"
@@ -50,7 +52,8 @@ type description struct {
 	Bytes      int       `json:"bytes"`
 	At         time.Time `json:"at"`
 	Identity   []named   `json:"identity,omitempty"`
-	Verified   bool      `json:"verified"` // the maker vouches for what follows
+	Platform   []named   `json:"platform,omitempty"` // under what the maker publishes its collateral, as the evidence says of itself
+	Verified   bool      `json:"verified"`           // the maker vouches for what follows
 	Verdict    *verdict  `json:"verdict,omitempty"`
 	Registers  []named   `json:"registers"`
 	Versions   []named   `json:"versions,omitempty"`
@@ -71,7 +74,7 @@ func (l *loaded) describe() (*description, error) {
 	if d.Collateral, err = l.pieces(); err != nil {
 		return nil, err
 	}
-	d.Identity = identity(l.Worker.GetIdentity())
+	d.Identity, d.Platform = identity(l.Worker.GetIdentity()), platform(l.Evidence)
 	d.Verdict = l.judge(judgement{})
 	d.Verified = d.Verdict.Measurement != ""
 	registers := d.Verdict.claims.Registers
@@ -86,6 +89,52 @@ func (l *loaded) describe() (*description, error) {
 	}
 	d.Warnings = d.Verdict.warnings()
 	return d, nil
+}
+
+// platform is under what the makers publish collateral: Intel by the platform's FMSPC, AMD by the chip and its reported security versions.
+func platform(ev *wire.Evidence) (out []named) {
+	switch ev.Kind {
+	case wire.TEE_KIND_TDX, wire.TEE_KIND_SGX:
+		p, err := dcap.PlatformOf(ev.Quote, pckChain(ev))
+		if err != nil {
+			return nil
+		}
+		return []named{{"FMSPC", hexOf(p.FMSPC[:])}, {"PCK CA", p.CA}}
+	case wire.TEE_KIND_SEV_SNP, wire.TEE_KIND_AZURE_SEV_SNP:
+		r, err := sevsnp.Parse(snpReport(ev))
+		if err != nil {
+			return nil
+		}
+		line, err := r.CPU.Line()
+		name := string(line)
+		if err != nil { // version 2 does not say, and only these two make it
+			line, name = sevsnp.Milan, "Milan or Genoa"
+		}
+		v, err := r.ReportedTCB.SVNs(line, "REPORTED_TCB")
+		if err != nil {
+			return nil
+		}
+		out = []named{{"line", name}, {"key", r.SigningKey.String()}, {"chip", hexOf(r.ChipID[:])}}
+		if line == sevsnp.Turin {
+			out = append(out, named{"fmcSPL", fmt.Sprint(v.FMC)})
+		}
+		return append(out, named{"blSPL", fmt.Sprint(v.Bootloader)}, named{"teeSPL", fmt.Sprint(v.TEE)}, named{"snpSPL", fmt.Sprint(v.SNP)}, named{"ucodeSPL", fmt.Sprint(v.Microcode)})
+	}
+	return nil
+}
+
+// pckChain is the one beside a quote, if there is any.
+func pckChain(ev *wire.Evidence) []byte {
+	items, err := attest.ParseCollateral(ev.Collateral)
+	if err != nil {
+		return nil
+	}
+	for _, i := range items {
+		if i.Kind == wire.COLLATERAL_KIND_PCK_CHAIN {
+			return i.Data
+		}
+	}
+	return nil
 }
 
 func identity(id *wire.WorkerIdentity) []named {
@@ -167,6 +216,7 @@ func (d *description) write(p *page, l *loaded) {
 			section(p, "registers (UNVERIFIED: what the evidence says of itself)", d.Registers)
 		}
 		writeReasons(p, d.Verdict.Reasons)
+		section(p, "its collateral is published under", d.Platform)
 	}
 	if len(d.Collateral) > 0 {
 		p.line("collateral")

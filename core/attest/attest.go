@@ -7,7 +7,6 @@ package attest
 import (
 	"bytes"
 	"crypto/sha512"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -103,7 +102,7 @@ func Verify(in Input) (v Verdict) {
 
 	id, ev := in.Evidence.GetIdentity(), in.Evidence.GetEvidence()
 	if id == nil || ev == nil || in.Policy == nil || in.Network == nil {
-		no.add("incomplete", "", "identity, evidence, policy or network parameters are missing", "", "take all of it from pruntime and from the chain")
+		no.add("incomplete", "evidence", "identity, evidence, policy or network parameters are missing", "all of them", "take all of it from pruntime and from the chain")
 		return v
 	}
 	v.Kind = ev.Kind
@@ -112,12 +111,7 @@ func Verify(in Input) (v Verdict) {
 
 	c, err := Check(ev, Verifier{Time: in.Time, Roots: in.Roots, Stored: in.Stored})
 	if err != nil {
-		var big *tooLarge
-		code := "bad-quote"
-		if errors.As(err, &big) {
-			code = "too-large"
-		}
-		no = append(no, claims.Reasons(err, code)...)
+		no = append(no, claims.Reasons(err, "bad-quote")...)
 		return v
 	}
 	v.Claims = c

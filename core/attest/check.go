@@ -20,17 +20,11 @@ type Verifier struct {
 	Stored func(hash []byte) []byte // collateral that the evidence names by hash
 }
 
-// tooLarge is evidence that is not looked into.
-type tooLarge struct{ quote, collateral int }
-
-func (t *tooLarge) Error() string {
-	return fmt.Sprintf("quote of %d and collateral of %d bytes: at most %d and %d", t.quote, t.collateral, MaxQuote, MaxCollateral)
-}
-
 // Check asks the TEE's maker: what the evidence proves, whether or not any policy accepts that. Errors are claims.Reasons.
 func Check(ev *wire.Evidence, v Verifier) (claims.Claims, error) {
 	if len(ev.GetQuote()) > MaxQuote || len(ev.GetCollateral()) > MaxCollateral {
-		return claims.Claims{}, &tooLarge{len(ev.GetQuote()), len(ev.GetCollateral())}
+		return claims.Claims{}, claims.Refuse("too-large", "quote and collateral", fmt.Sprintf("%d and %d bytes", len(ev.GetQuote()), len(ev.GetCollateral())),
+			fmt.Sprintf("at most %d and %d", MaxQuote, MaxCollateral), "send what the hardware and its maker gave and nothing else; the chain keeps pieces that many share, by their hash")
 	}
 	if ev.GetKind() == wire.TEE_KIND_SIMULATED {
 		return verifySimulated(ev)
@@ -51,7 +45,7 @@ func Check(ev *wire.Evidence, v Verifier) (claims.Claims, error) {
 	case wire.TEE_KIND_TPM:
 		return checkTPM(ev, p, v)
 	default:
-		return claims.Claims{}, claims.Refuse("no-verifier", "kind", ev.GetKind().String(), "a kind of TEE that this program verifies", "")
+		return claims.Claims{}, claims.Refuse("no-verifier", "kind", ev.GetKind().String(), "a kind of TEE that this program verifies", "run the worker on such hardware, or ask with a newer program")
 	}
 }
 
@@ -76,7 +70,7 @@ func checkIntel(ev *wire.Evidence, p parts, v Verifier) (claims.Claims, error) {
 	}
 	// The quote's format says which of the two it is; the evidence may not claim the other.
 	if tdx := c.Register("MRTD") != nil; tdx != (ev.Kind == wire.TEE_KIND_TDX) {
-		return claims.Claims{}, claims.Refuse("wrong-kind", "kind", ev.Kind.String(), "the kind that the quote is of", "")
+		return claims.Claims{}, claims.Refuse("wrong-kind", "kind", ev.Kind.String(), "the kind that the quote is of", "name the kind of the hardware that made the quote")
 	}
 	return c, nil
 }
@@ -105,7 +99,7 @@ func checkNitro(ev *wire.Evidence, p parts, v Verifier) (claims.Claims, error) {
 		return claims.Claims{}, err
 	}
 	if d.TPM != (ev.Kind == wire.TEE_KIND_NITRO_TPM) {
-		return claims.Claims{}, claims.Refuse("wrong-kind", "kind", ev.Kind.String(), "the kind that the document is of", "")
+		return claims.Claims{}, claims.Refuse("wrong-kind", "kind", ev.Kind.String(), "the kind that the document is of", "name an enclave's document NITRO, an instance's NITRO_TPM")
 	}
 	return nitro.Verify(ev.Quote, nitro.Options{Now: v.Time, Root: v.Roots.Nitro})
 }

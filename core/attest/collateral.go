@@ -40,17 +40,17 @@ func ParseCollateral(b []byte) ([]*wire.CollateralItem, error) {
 		return nil, claims.Refuse("bad-collateral", "collateral", err.Error(), "a Collateral", "take it from offchaind as it is")
 	}
 	if len(c.Items) == 0 || len(c.Items) > MaxItems {
-		return nil, claims.Refuse("bad-collateral", "collateral", fmt.Sprintf("%d pieces", len(c.Items)), fmt.Sprintf("1 to %d", MaxItems), "")
+		return nil, claims.Refuse("bad-collateral", "collateral", fmt.Sprintf("%d pieces", len(c.Items)), fmt.Sprintf("1 to %d", MaxItems), "send what the kind of evidence needs and nothing else, or no collateral at all")
 	}
 	last := wire.COLLATERAL_KIND_UNSPECIFIED
 	for _, i := range c.Items {
 		if i == nil || i.Kind <= last {
-			return nil, claims.Refuse("bad-collateral", "collateral", fmt.Sprintf("%s after %s", i.GetKind(), last), "each kind once, in ascending order", "")
+			return nil, claims.Refuse("bad-collateral", "collateral", fmt.Sprintf("%s after %s", i.GetKind(), last), "each kind once, in ascending order", "order the pieces by the number of their kind")
 		}
 		last = i.Kind
 		if (len(i.Data) == 0) == (len(i.Hash) == 0) || len(i.Data) > MaxItem || (len(i.Hash) != 0 && len(i.Hash) != hashSize) {
 			return nil, claims.Refuse("bad-collateral", i.Kind.String(), fmt.Sprintf("%d bytes of data and %d of hash", len(i.Data), len(i.Hash)),
-				fmt.Sprintf("up to %d bytes of data, or %d of hash", MaxItem, hashSize), "")
+				fmt.Sprintf("up to %d bytes of data, or %d of hash", MaxItem, hashSize), "send each piece either itself or by the hash under which the chain keeps it")
 		}
 	}
 	return c.Items, nil

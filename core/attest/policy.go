@@ -118,7 +118,7 @@ func checkFloor(f *wire.TcbFloor, c *claims.Claims, no *denials) {
 func Validate(kind wire.TeeKind, c *claims.Claims, p *wire.Policy, n *wire.NetworkParams, height uint64) (level int, reasons []claims.Reason) {
 	var no denials
 	if p == nil || n == nil {
-		no.add("incomplete", "", "policy or network parameters are missing", "", "")
+		no.add("incomplete", "policy", "policy or network parameters are missing", "both", "take them from the chain")
 		return 0, no
 	}
 	checkKind(p, n, kind, &no)

@@ -3,7 +3,6 @@ package attest
 import (
 	"crypto/ed25519"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 
 	"github.com/phala-go/phala/core/attest/claims"
@@ -34,18 +33,22 @@ func Simulate(measurement, reportData []byte) *wire.Evidence {
 }
 
 func verifySimulated(ev *wire.Evidence) (claims.Claims, error) {
-	if len(ev.Collateral) != 0 {
-		return claims.Claims{}, errors.New("simulated evidence has no collateral")
+	if n := len(ev.Collateral); n != 0 {
+		return claims.Claims{}, badSimulated("collateral", fmt.Sprintf("%d bytes", n), "none")
 	}
 	var q wire.SimulatedQuote
 	if err := wire.Unmarshal(ev.Quote, &q); err != nil {
-		return claims.Claims{}, err
+		return claims.Claims{}, badSimulated("quote", err.Error(), "a SimulatedQuote")
 	}
 	if len(q.Measurement) != 32 || len(q.ReportData) != 64 {
-		return claims.Claims{}, fmt.Errorf("simulated quote with a measurement of %d and report data of %d bytes: want 32 and 64", len(q.Measurement), len(q.ReportData))
+		return claims.Claims{}, badSimulated("quote", fmt.Sprintf("a measurement of %d and report data of %d bytes", len(q.Measurement), len(q.ReportData)), "32 and 64 bytes")
 	}
 	if !ed25519.Verify(simulationKey().Public().(ed25519.PublicKey), simulatedBytes(q.Measurement, q.ReportData), q.Signature) {
-		return claims.Claims{}, errors.New("simulated quote is not signed with the simulation key")
+		return claims.Claims{}, badSimulated("signature", "by another key, or over other bytes", "the simulation key's")
 	}
 	return claims.Claims{Measurement: q.Measurement, ReportData: q.ReportData}, nil
+}
+
+func badSimulated(field, got, want string) error {
+	return claims.Refuse("bad-quote", field, got, want, "take the evidence from pruntime as it is")
 }

@@ -62,7 +62,7 @@ func TestP15_EvidenceIsRefused(t *testing.T) {
 		"changed identity":    {func(m *workertypes.MsgRegisterWorker) { m.Evidence.Identity.SoftwareVersion = "x" }, "report-data", "report data", ""},
 		"unknown measurement": {func(m *workertypes.MsgRegisterWorker) { m.Evidence = attested(m.Evidence.Identity, "liar") }, "unknown-measurement", "measurement", hex.EncodeToString(measurement("liar"))},
 		"not yet active":      {func(m *workertypes.MsgRegisterWorker) { m.Evidence = attested(m.Evidence.Identity, "later") }, "not-active", "measurement", ""},
-		"no quote":            {func(m *workertypes.MsgRegisterWorker) { m.Evidence.Evidence.Quote = nil }, "bad-quote", "", ""},
+		"no quote":            {func(m *workertypes.MsgRegisterWorker) { m.Evidence.Evidence.Quote = nil }, "bad-quote", "quote", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := w.registration(b)

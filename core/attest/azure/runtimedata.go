@@ -52,7 +52,7 @@ func rsaKey(k map[string]any) (*rsa.PublicKey, error) {
 		return nil, malformed("HCLAkPub", "n or e that is no number", "base64url without padding or leading zeros")
 	}
 	if bits := n.BitLen(); e.Cmp(big.NewInt(65537)) != 0 || bits < 2048 || bits > 4096 || n.Bit(0) == 0 {
-		return nil, claims.Refuse("ak-unsupported", "HCLAkPub", fmt.Sprintf("a modulus of %d bits, exponent of %d bits", bits, e.BitLen()), "2048 to 4096 bits, odd, 65537", "")
+		return nil, claims.Refuse("ak-unsupported", "HCLAkPub", fmt.Sprintf("a modulus of %d bits, exponent of %d bits", bits, e.BitLen()), "2048 to 4096 bits, odd, 65537", "this paravisor makes keys that no verifier knows yet: take another image of Azure's, or a newer verifier")
 	}
 	return &rsa.PublicKey{N: n, E: 65537}, nil
 }

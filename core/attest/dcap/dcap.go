@@ -49,10 +49,10 @@ type Options struct {
 func (o Options) check() error {
 	var errs []error
 	if o.Now.IsZero() {
-		errs = append(errs, claims.Refuse("no-time", "Options.Now", "", "the time at which the evidence must hold", "hand in the block's time"))
+		errs = append(errs, claims.Refuse("no-time", "Options.Now", "none", "the time at which the evidence must hold", "hand in the block's time"))
 	}
 	if len(o.Root) == 0 {
-		errs = append(errs, claims.Refuse("no-root", "Options.Root", "", "the root CA to trust", "hand in IntelRoot()"))
+		errs = append(errs, claims.Refuse("no-root", "Options.Root", "none", "the root CA to trust", "hand in IntelRoot()"))
 	}
 	return errors.Join(errs...)
 }

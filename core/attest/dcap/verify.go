@@ -80,7 +80,7 @@ func (c Collateral) check() error {
 		{"PCK CRL", c.PCKCRL, false}, {"PCK CRL chain", c.PCKCRLChain, false}, {"root CA CRL", c.RootCRL, false}, {"PCK chain", c.PCKChain, true},
 	} {
 		if len(p.value) == 0 && !p.optional {
-			errs = append(errs, claims.Refuse("collateral-missing", p.name, "", "what Intel publishes", "fetch all collateral of this platform and hand it in with the quote"))
+			errs = append(errs, claims.Refuse("collateral-missing", p.name, "none", "what Intel publishes", "fetch all collateral of this platform and hand it in with the quote"))
 		}
 		if len(p.value) > MaxPart {
 			errs = append(errs, claims.Refuse("collateral-malformed", p.name, fmt.Sprintf("%d bytes", len(p.value)), fmt.Sprintf("at most %d", MaxPart), "hand it in as Intel publishes it"))

@@ -59,10 +59,11 @@ func issued(what string, cert, parent *x509.Certificate) error {
 // mayIssue is issued but for the signature itself.
 func mayIssue(what string, cert, parent *x509.Certificate) error {
 	if !bytes.Equal(cert.RawIssuer, parent.RawSubject) {
-		return claims.Refuse("chain", what, fmt.Sprintf("issued by %q", cert.Issuer.CommonName), fmt.Sprintf("%q", parent.Subject.CommonName), "send the intermediate that issued the leaf")
+		return claims.Refuse("chain", what, "issued by "+cert.Issuer.String(), parent.Subject.String(),
+			"send the certificates that lead from this chip's key to AMD's root; a root of its own counts only on a development network that names it")
 	}
 	if !parent.BasicConstraintsValid || !parent.IsCA || parent.KeyUsage&x509.KeyUsageCertSign == 0 {
-		return claims.Refuse("chain", "issuer of "+what, "no CA", "a CA", "")
+		return claims.Refuse("chain", "issuer of "+what, "no CA", "a CA", "send the ASK or ASVK as AMD's key distribution service gives it")
 	}
 	if cert.SignatureAlgorithm != x509.SHA384WithRSAPSS {
 		return malformed("signature of "+what, cert.SignatureAlgorithm.String(), "RSA-PSS with SHA-384")

@@ -52,7 +52,7 @@ func (k *leaf) checkChain(c Collateral, o Options, out *claims.Claims) error {
 // anchor is the first of the line's trusted ARKs that vouches for the intermediate, with that intermediate. A development network has
 // two for a line: its own and AMD's.
 func (k *leaf) anchor(given []byte, roots []Root) (ark, mid *x509.Certificate, err error) {
-	err = claims.Refuse("untrusted-root", "product line", string(k.line), "one whose ARK is trusted", "")
+	err = claims.Refuse("untrusted-root", "product line", string(k.line), "one whose ARK is trusted", "run on a machine of Milan, Genoa or Turin, or name its root to a development network")
 	for i := range roots {
 		if roots[i].Line != k.line {
 			continue

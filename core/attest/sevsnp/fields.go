@@ -42,5 +42,5 @@ func allZero(b []byte) bool {
 }
 
 func malformed(field, got, want string) error {
-	return claims.Refuse("malformed", field, got, want, "")
+	return claims.Refuse("malformed", field, got, want, "send report and certificates as the machine and AMD gave them")
 }

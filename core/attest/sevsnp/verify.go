@@ -53,7 +53,7 @@ func Verify(report []byte, c Collateral, o Options) (claims.Claims, error) {
 		return claims.Claims{}, err
 	}
 	if o.Now.IsZero() || len(o.Roots) == 0 {
-		return claims.Claims{}, claims.Refuse("no-trust", "Options", "without time or roots", "the time of the block and AMD's roots", "")
+		return claims.Claims{}, claims.Refuse("no-trust", "Options", "without time or roots", "the time of the block and AMD's roots", "who asks must give both: the evidence is not to blame")
 	}
 	k, err := parseLeaf(c.Leaf)
 	if err != nil {

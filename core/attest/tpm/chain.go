@@ -56,14 +56,14 @@ func parseChain(b []byte) (out []*x509.Certificate, err error) {
 	for len(b) > 0 {
 		block, rest := pem.Decode(b)
 		if block == nil || block.Type != "CERTIFICATE" || len(block.Headers) > 0 || !bytes.HasPrefix(b, []byte("-----BEGIN")) {
-			return nil, claims.Refuse("malformed", "chain of the AK", "no PEM of certificates alone", "CERTIFICATE blocks, nothing between them", "")
+			return nil, claims.Refuse("malformed", "chain of the AK", "no PEM of certificates alone", "CERTIFICATE blocks, nothing between them", "send the certificates alone, without text around them")
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, claims.Refuse("malformed", "chain of the AK", err.Error(), "certificates in DER", "")
+			return nil, claims.Refuse("malformed", "chain of the AK", err.Error(), "certificates in DER", "send the certificates as their authority issued them")
 		}
 		if out = append(out, c); len(out) > maxChain {
-			return nil, claims.Refuse("malformed", "chain of the AK", "longer", count(maxChain, "certificate")+" at most", "")
+			return nil, claims.Refuse("malformed", "chain of the AK", "longer", count(maxChain, "certificate")+" at most", "send the certificates from the AK's to the one below the root alone")
 		}
 		b = rest
 	}

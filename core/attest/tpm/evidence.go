@@ -31,7 +31,7 @@ type Collateral struct {
 // Nothing is said of memory, which a TPM does not hide, and nothing of the firmware, whose PCRs are in no measurement.
 func Verify(quote []byte, c Collateral, o Options) (claims.Claims, error) {
 	if o.Now.IsZero() {
-		return claims.Claims{}, claims.Refuse("no-trust", "Options", "without time", "the time of the block", "")
+		return claims.Claims{}, claims.Refuse("no-trust", "Options", "without time", "the time of the block", "who asks must say when it is: the evidence is not to blame")
 	}
 	var w wire.TpmQuote
 	if err := wire.Unmarshal(quote, &w); err != nil {
@@ -92,10 +92,10 @@ func Values(list []*wire.TpmPcr) (*PCRs, error) {
 	for _, p := range list {
 		i := int(p.GetIndex())
 		if p == nil || p.Index >= NumPCRs || i <= last {
-			return nil, claims.Refuse("malformed", "pcrs", fmt.Sprintf("PCR%d after PCR%d", p.GetIndex(), last), "each once, ascending, below 24", "")
+			return nil, claims.Refuse("malformed", "pcrs", fmt.Sprintf("PCR%d after PCR%d", p.GetIndex(), last), "each once, ascending, below 24", "send the quoted PCRs in the order of their numbers")
 		}
 		if len(p.Value) == 0 {
-			return nil, claims.Refuse("malformed", fmt.Sprintf("PCR%d", i), "empty", "32 bytes", "")
+			return nil, claims.Refuse("malformed", fmt.Sprintf("PCR%d", i), "empty", "32 bytes", "leave out PCRs that are not quoted")
 		}
 		out[i], last = p.Value, i
 	}

@@ -55,10 +55,10 @@ func ParsePublic(area []byte) (*Public, error) {
 		return nil, claims.Refuse("ak-unsupported", "nameAlg", p.NameAlg.String(), "SHA256, SHA384 or SHA512", "make the key with a name of SHA-256")
 	}
 	if extra := p.Attributes &^ definedAttributes; extra != 0 {
-		return nil, claims.Refuse("malformed", "objectAttributes", hex(uint32(p.Attributes)), "reserved bits zero", "")
+		return nil, claims.Refuse("malformed", "objectAttributes", hex(uint32(p.Attributes)), "reserved bits zero", "take the evidence anew, and send it as the TPM gave it")
 	}
 	if n := len(p.Policy); n != 0 && n != hash.Size() {
-		return nil, claims.Refuse("malformed", "authPolicy", count(n, "byte"), fmt.Sprintf("0 or %d", hash.Size()), "")
+		return nil, claims.Refuse("malformed", "authPolicy", count(n, "byte"), fmt.Sprintf("0 or %d", hash.Size()), "take the evidence anew, and send it as the TPM gave it")
 	}
 	if symmetric := r.alg(); symmetric != AlgNull {
 		return nil, claims.Refuse("ak-unsupported", "symmetric", symmetric.String(), "NULL: a key that signs", "make the key for signing")
@@ -136,11 +136,11 @@ func (p *Public) ecc(r *reader) error {
 	}
 	size := curve.Params().BitSize / 8
 	if len(x) != size || len(y) != size {
-		return claims.Refuse("malformed", "unique", fmt.Sprintf("coordinates of %d and %d bytes", len(x), len(y)), count(size, "byte")+" each", "")
+		return claims.Refuse("malformed", "unique", fmt.Sprintf("coordinates of %d and %d bytes", len(x), len(y)), count(size, "byte")+" each", "take the evidence anew, and send it as the TPM gave it")
 	}
 	key, err := ecdsa.ParseUncompressedPublicKey(curve, append(append([]byte{4}, x...), y...))
 	if err != nil {
-		return claims.Refuse("malformed", "unique", "no point of the curve", "a point of "+curve.Params().Name, "")
+		return claims.Refuse("malformed", "unique", "no point of the curve", "a point of "+curve.Params().Name, "take the evidence anew, and send it as the TPM gave it")
 	}
 	p.Key = key
 	return nil

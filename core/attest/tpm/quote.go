@@ -29,7 +29,7 @@ type Quote struct {
 func ParseQuote(b []byte) (*Quote, error) {
 	r := read(b, "TPMS_ATTEST")
 	if m := r.U32(); m != magic && !r.Short {
-		return nil, claims.Refuse("malformed", "magic", hex(m), "0xff544347: made by a TPM", "")
+		return nil, claims.Refuse("malformed", "magic", hex(m), "0xff544347: made by a TPM", "attest with a restricted key: a TPM signs only what it has made with such")
 	}
 	if t := r.U16(); t != attestQuote && !r.Short {
 		return nil, claims.Refuse("malformed", "type", hex(t), "0x8018: a quote", "take a quote with TPM2_Quote")
@@ -48,13 +48,13 @@ func ParseQuote(b []byte) (*Quote, error) {
 		return nil, err
 	}
 	if safe > 1 {
-		return nil, claims.Refuse("malformed", "safe", fmt.Sprint(safe), "0 or 1", "")
+		return nil, claims.Refuse("malformed", "safe", fmt.Sprint(safe), "0 or 1", "take the evidence anew, and send it as the TPM gave it")
 	}
 	if n := len(q.QualifiedSigner); n < 2 || n > 66 {
-		return nil, claims.Refuse("malformed", "qualifiedSigner", count(n, "byte"), "2 to 66", "")
+		return nil, claims.Refuse("malformed", "qualifiedSigner", count(n, "byte"), "2 to 66", "take the evidence anew, and send it as the TPM gave it")
 	}
 	if len(bitmap) != NumPCRs/8 {
-		return nil, claims.Refuse("malformed", "sizeofSelect", fmt.Sprint(len(bitmap)), fmt.Sprint(NumPCRs/8), "")
+		return nil, claims.Refuse("malformed", "sizeofSelect", fmt.Sprint(len(bitmap)), fmt.Sprint(NumPCRs/8), "quote a selection of the PCRs 0 to 23")
 	}
 	for i := range NumPCRs {
 		if bitmap[i/8]>>(i%8)&1 == 1 {

@@ -62,11 +62,11 @@ func (s *Signature) check(key crypto.PublicKey, message []byte) error {
 		}
 		size := (k.Curve.Params().BitSize + 7) / 8
 		if len(s.R) > size || len(s.S) > size {
-			return claims.Refuse("malformed", "TPMS_SIGNATURE_ECDSA", fmt.Sprintf("numbers of %d and %d bytes", len(s.R), len(s.S)), fmt.Sprintf("at most %d", size), "")
+			return claims.Refuse("malformed", "TPMS_SIGNATURE_ECDSA", fmt.Sprintf("numbers of %d and %d bytes", len(s.R), len(s.S)), fmt.Sprintf("at most %d", size), "take the evidence anew, and send it as the TPM gave it")
 		}
 		valid = ecdsa.Verify(k, digest, new(big.Int).SetBytes(s.R), new(big.Int).SetBytes(s.S))
 	default:
-		return claims.Refuse("ak-unsupported", "key", fmt.Sprintf("%T", key), "*rsa.PublicKey or *ecdsa.PublicKey", "")
+		return claims.Refuse("ak-unsupported", "key", fmt.Sprintf("%T", key), "*rsa.PublicKey or *ecdsa.PublicKey", "attest with an RSA or ECDSA key")
 	}
 	if !valid {
 		return claims.Refuse("signature", "signature of the quote", "not the AK's", "one that the AK made over this quote", "send quote, signature and AK of one TPM and one command")

@@ -10,7 +10,7 @@ import (
 // Combine puts together the parts that gatekeepers sent: parts[i] are those of gatekeeper i. It needs every B at least once, and
 // decides between holders that differ as Agree does. The secret is to be compared with what others have announced.
 func Combine(n, t int, parts map[int][]Part) (secret *keytree.Secret, suspects []int, err error) {
-	s, suspects, err := CombineAll(n, t, 1, parts)
+	s, suspects, err := CombineAll(n, t, 1, 1, parts)
 	if err != nil {
 		return nil, suspects, err
 	}
@@ -18,11 +18,17 @@ func Combine(n, t int, parts map[int][]Part) (secret *keytree.Secret, suspects [
 }
 
 // CombineAll is Combine for the parts of several labels that came together: a value has the labels' parts one after another, and
-// who lies about one of them is believed in none.
-func CombineAll(n, t, labels int, parts map[int][]Part) (secrets []*keytree.Secret, suspects []int, err error) {
+// who lies about one of them is believed in none. It needs each value from at least witnesses holders: with 1, a liar whom nobody
+// is there to be compared with is believed.
+func CombineAll(n, t, labels, witnesses int, parts map[int][]Part) (secrets []*keytree.Secret, suspects []int, err error) {
 	v, suspects, err := agree(n, t, labels*keytree.Size, parts)
 	if err != nil {
 		return nil, suspects, err
+	}
+	for _, f := range v.first {
+		if have := bits.OnesCount32(uint32(f.from)); have < witnesses {
+			return nil, suspects, fmt.Errorf("%d holders of set %b have sent their parts, %d are to", have, f.set, witnesses)
+		}
 	}
 	secrets, err = v.sum(labels)
 	return secrets, suspects, err
@@ -90,6 +96,15 @@ func Majority(n, t int) int { return (n-t)/2 + 1 }
 //
 // Only groups whose parts agree are tried: one liar costs one try for each sender at most.
 func Match(n, t int, parts map[int][]Part, right func(*keytree.Secret) bool) (secret *keytree.Secret, suspects []int, err error) {
+	s, suspects, err := MatchAll(n, t, 1, parts, func(s []*keytree.Secret) bool { return right(s[0]) })
+	if err != nil {
+		return nil, suspects, err
+	}
+	return s[0], suspects, nil
+}
+
+// MatchAll is Match for the parts of several labels that came together, as CombineAll has them.
+func MatchAll(n, t, labels int, parts map[int][]Part, right func([]*keytree.Secret) bool) (secrets []*keytree.Secret, suspects []int, err error) {
 	sets, err := Sets(n, t)
 	if err != nil {
 		return nil, nil, err
@@ -97,7 +112,7 @@ func Match(n, t int, parts map[int][]Part, right func(*keytree.Secret) bool) (se
 	if err := strangers(n, parts); err != nil {
 		return nil, nil, err
 	}
-	bad, _ := impossible(n, t, keytree.Size, parts)
+	bad, _ := impossible(n, t, labels*keytree.Size, parts)
 	all := count(n, sets, parts, bad)
 	bad |= all.twofold
 	disputes := all.disputes()
@@ -111,14 +126,16 @@ func Match(n, t int, parts map[int][]Part, right func(*keytree.Secret) bool) (se
 			if bits.OnesCount32(uint32(out)) != left || out&^senders != 0 || !settles(disputes, out) {
 				continue
 			}
-			s, err := count(n, sets, parts, bad|out).sum(1)
+			s, err := count(n, sets, parts, bad|out).sum(labels)
 			if err != nil {
 				continue // too few are left
 			}
-			if right(s[0]) {
-				return s[0], members(bad | out), nil
+			if right(s) {
+				return s, members(bad | out), nil
 			}
-			s[0].Wipe()
+			for _, x := range s {
+				x.Wipe()
+			}
 		}
 	}
 	return nil, members(bad), fmt.Errorf("no %d of the gatekeepers %v come to the right secret yet", t, members(senders))

@@ -281,3 +281,56 @@ func FuzzCombine(f *testing.F) {
 		}
 	})
 }
+
+// Values that fewer holders have sent than are wanted are not taken yet; several labels are matched as one.
+func TestWitnesses(t *testing.T) {
+	ks := keys(t, 4, 2)
+	want, _, _ := Combine(4, 2, of(ks, 0b1111))
+	for _, c := range []struct {
+		who       Set
+		witnesses int
+		ok        bool
+	}{{0b0011, 1, true}, {0b0011, 2, false}, {0b0111, 2, true}, {0b0111, 3, false}, {0b1111, 3, true}, {0b1111, 4, false}} {
+		s, suspects, err := CombineAll(4, 2, 1, c.witnesses, of(ks, c.who))
+		if (err == nil) != c.ok || suspects != nil || c.ok && derived(s[0]) != derived(want) {
+			t.Errorf("%b with %d witnesses: %v, suspects %v", c.who, c.witnesses, err, suspects)
+		}
+	}
+	p := of(ks, 0b0111)
+	lie(p, 2, every)
+	if _, suspects, err := CombineAll(4, 2, 1, 2, p); err == nil || !slices.Equal(suspects, []int{2}) {
+		t.Errorf("with a liar left out two are no three: suspects %v, %v", suspects, err)
+	}
+}
+
+func TestMatchAllWantsBothSecrets(t *testing.T) {
+	ks := keys(t, 4, 2)
+	of := func(i int) (out []Part) {
+		for b, k := range ks {
+			if b.Holds(i) {
+				out = append(out, Eval(b, k, []byte("one"), []byte("two")))
+			}
+		}
+		return out
+	}
+	p := map[int][]Part{0: of(0), 1: of(1), 2: of(2), 3: of(3)}
+	want, _, err := CombineAll(4, 2, 2, 3, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	right := func(s []*keytree.Secret) bool {
+		return derived(s[0]) == derived(want[0]) && derived(s[1]) == derived(want[1])
+	}
+	for _, x := range p[1] {
+		x.Value[len(x.Value)-1] ^= 1 // the second secret alone
+	}
+	delete(p, 2)
+	s, suspects, err := MatchAll(4, 2, 2, p, right)
+	if err != nil || !right(s) || !slices.Equal(suspects, []int{1}) {
+		t.Errorf("suspects %v, %v", suspects, err)
+	}
+	delete(p, 3)
+	if s, _, err := MatchAll(4, 2, 2, p, right); err == nil || s != nil {
+		t.Error("a liar and one more come to it")
+	}
+}

@@ -138,6 +138,11 @@ func IsState(state *Secret, check []byte) bool {
 	return len(check) == CheckSize && hmac.Equal(state.check(), check[CheckSize/2:])
 }
 
+// IsPair says whether a cluster secret and a state secret are those that members have announced with check.
+func IsPair(secret, state *Secret, check []byte) bool {
+	return IsState(state, check) && hmac.Equal(secret.check(), check[:CheckSize/2])
+}
+
 // check is HMAC-SHA256(secret, "check").
 func (s *Secret) check() []byte {
 	mac := hmac.New(sha256.New, s.b[:])
@@ -156,9 +161,14 @@ func (Cluster) MarshalText() ([]byte, error) {
 	return nil, errors.New("marshalling a cluster's keys: refused")
 }
 
-// Wipe overwrites what can be overwritten.
+// Wipe overwrites what can be overwritten: of the input key its seed; what Go has expanded of it is the collector's.
 func (c *Cluster) Wipe() {
 	c.State.Wipe()
 	c.Randomness.Wipe()
+	if c.Input != nil {
+		if seed, err := c.Input.Bytes(); err == nil {
+			clear(seed)
+		}
+	}
 	c.Input = nil
 }

@@ -74,6 +74,10 @@ func TestIsState(t *testing.T) {
 	if !IsState(fixedState(t), c.Check) || IsState(fixed(t), c.Check) || IsState(fixedState(t), c.Check[CheckSize/2:]) || IsState(fixedState(t), nil) {
 		t.Error("the check tells another state secret's, or not its own")
 	}
+	if !IsPair(fixed(t), fixedState(t), c.Check) || IsPair(fixedState(t), fixed(t), c.Check) || IsPair(fixed(t), fixed(t), c.Check) ||
+		IsPair(fixedState(t), fixedState(t), c.Check) || IsPair(fixed(t), fixedState(t), nil) {
+		t.Error("the check tells another pair's, or not its own")
+	}
 }
 
 // Vectors of docs/spec/keys.md. All but the input key were computed with another implementation (Python's hmac); they are fixed
@@ -113,7 +117,14 @@ func TestClusterWipesItsSecretAndItself(t *testing.T) {
 	if s.b != [Size]byte{} || state.b != [Size]byte{} {
 		t.Error("a secret outlived the derivation")
 	}
+	seed, err := c.Input.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
 	c.Wipe()
+	if !bytes.Equal(seed, make([]byte, len(seed))) {
+		t.Error("the input key's seed outlived Wipe")
+	}
 	if c.State.b != [Size]byte{} || c.Randomness.b != [Size]byte{} || c.Input != nil {
 		t.Error("keys outlived Wipe")
 	}

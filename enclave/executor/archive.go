@@ -67,6 +67,7 @@ func (x *Executor) keptPart(ctx context.Context, c *cluster, set *wire.Gatekeepe
 		all = map[int][]dprf.Part{}
 		r.kept[set.Epoch] = all
 	}
+	wipeParts(all[from])
 	all[from] = parts
 	n, t := len(set.Members), int(set.Threshold)
 	var secret *keytree.Secret
@@ -85,7 +86,7 @@ func (x *Executor) keptPart(ctx context.Context, c *cluster, set *wire.Gatekeepe
 	}
 	defer secret.Wipe()
 	l := r.label
-	c.request = nil
+	c.endRequest()
 	x.arrived(c, l, keytree.StateKey(secret))
 	x.advance(ctx, c)
 	return nil

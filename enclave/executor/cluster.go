@@ -199,6 +199,7 @@ func (x *Executor) observe(c *cluster, f lightclient.Facts) error {
 	}
 	if !slices.ContainsFunc(info.Members, x.cfg.Worker().Is) {
 		early := c.early
+		c.early = nil
 		c.retire() // removed, or never a member
 		c.early = early
 	}
@@ -225,6 +226,8 @@ func (c *cluster) retire() {
 	}
 	c.wipeArchive()
 	c.rescue.wipe()
+	c.endRequest()
+	c.endEarly()
 	fresh := newCluster(c.id)
 	fresh.roll = c.roll
 	*c = *fresh

@@ -11,6 +11,7 @@ func (x *Executor) askEarly(c *cluster, l label) error {
 	}
 	r, err := x.newRequest(c.id, l, h)
 	if err == nil {
+		c.endEarly()
 		c.early = r
 	}
 	return err
@@ -22,5 +23,15 @@ func (c *cluster) adopt() {
 	c.early = nil
 	if r != nil && c.request == nil && c.height < r.height+repeatAfter && slices.Contains(c.missing(), r.label) {
 		c.request = r
+	} else if r != nil {
+		r.wipe()
 	}
+}
+
+// endEarly forgets the early request.
+func (c *cluster) endEarly() {
+	if c.early != nil {
+		c.early.wipe()
+	}
+	c.early = nil
 }

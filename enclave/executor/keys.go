@@ -1,15 +1,14 @@
 package executor
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/hpke"
-	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/phala-go/phala/core/dprf"
-	"github.com/phala-go/phala/core/keytree"
 	"github.com/phala-go/phala/core/seal"
 	"github.com/phala-go/phala/core/settle"
 	"github.com/phala-go/phala/core/wire"
@@ -27,6 +26,33 @@ type request struct {
 	kept   map[uint64]map[int][]dprf.Part // of the state secret alone, by the epoch of the set in whose family they are
 }
 
+// wipe erases what came, and what opens what may still come.
+func (r *request) wipe() {
+	for _, all := range append(slices.Collect(maps.Values(r.kept)), r.parts) {
+		for _, parts := range all {
+			wipeParts(parts)
+		}
+	}
+	if seed, err := r.key.Bytes(); err == nil {
+		clear(seed)
+	}
+	*r = request{}
+}
+
+func wipeParts(parts []dprf.Part) {
+	for _, p := range parts {
+		clear(p.Value)
+	}
+}
+
+// endRequest forgets the request under way.
+func (c *cluster) endRequest() {
+	if c.request != nil {
+		c.request.wipe()
+	}
+	c.request = nil
+}
+
 // word is an announcement that was made.
 type word struct {
 	label
@@ -40,13 +66,21 @@ func (x *Executor) public() []byte {
 // keep sees to it that the worker asks for the secrets it lacks, one after another since the chain records one request of a worker
 // and cluster, and tells the newest input key until a quorum has told the same.
 func (x *Executor) keep(c *cluster) {
+	for _, l := range c.disown() {
+		x.complain(fmt.Errorf("keys of cluster %d for epoch %d roster %d: a quorum has announced others, a gatekeeper has lied to this member: they are asked for anew", c.id, l.epoch, l.roster))
+	}
 	c.adopt()
+	if c.request != nil { // parts that waited for another holder's
+		if _, err := x.combine(c); err != nil {
+			x.complain(err)
+		}
+	}
 	if c.request == nil || c.height >= c.request.height+repeatAfter {
 		var last label
 		if c.request != nil {
 			last = c.request.label
 		}
-		c.request = nil
+		c.endRequest()
 		if l, ok := c.lacking(last); ok {
 			if err := x.ask(c, l); err != nil {
 				x.complain(err)
@@ -128,33 +162,18 @@ func (x *Executor) part(ctx context.Context, p *wire.KeyPart) error {
 	}
 	parts := make([]dprf.Part, len(body.Parts))
 	for i, b := range body.Parts {
-		parts[i] = dprf.Part{Set: dprf.Set(b.Set), Value: append(b.Value, b.State...)}
+		parts[i] = dprf.Part{Set: dprf.Set(b.Set), Value: slices.Concat(b.Value, b.State)}
+		clear(b.Value)
+		clear(b.State)
 	}
 	if p.Family > l.epoch {
 		return x.keptPart(ctx, c, set, from, parts)
 	}
+	wipeParts(c.request.parts[from])
 	c.request.parts[from] = parts
-	secrets, suspects, err := dprf.CombineAll(len(set.Members), int(set.Threshold), 2, c.request.parts)
-	if err != nil {
-		for _, s := range suspects {
-			delete(c.request.parts, s)
-		}
-		if suspects == nil {
-			return nil // more parts are to come
-		}
-		return fmt.Errorf("combining key parts: %w", err)
-	}
-	keys, err := keytree.NewCluster(secrets[0], secrets[1])
-	if err != nil {
+	if made, err := x.combine(c); err != nil || !made {
 		return err
 	}
-	for _, k := range []*wire.ClusterKey{c.key, c.nextKey} {
-		if k != nil && labelOf(k) == l && !(bytes.Equal(k.InputKey, keys.Input.PublicKey().Bytes()) && bytes.Equal(k.Check, keys.Check)) {
-			keys.Wipe()
-			return errors.New("combining key parts: they come to another key than the members have announced")
-		}
-	}
-	c.keys[l], c.request = keys, nil
 	x.advance(ctx, c)
 	return nil
 }

@@ -73,7 +73,7 @@ func (c *cluster) moved(former *wire.Cluster) {
 		}
 	}
 	if c.request != nil && !slices.Contains(c.missing(), c.request.label) {
-		c.request = nil
+		c.endRequest()
 	}
 }
 

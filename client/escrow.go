@@ -199,7 +199,8 @@ func (c *Client) ConsentEscrow(ctx context.Context, cluster uint64, terms *wire.
 	if tx, err = c.account.Send(ctx, m); err != nil {
 		return tx, fmt.Errorf("consenting to an escrow of the state keys of cluster %d: %w", cluster, err)
 	}
-	return tx, nil
+	_, err = c.Chain.WaitHeight(ctx, uint64(tx.Height)+1) // that header proves it to whoever proposes next
+	return tx, err
 }
 
 // SendEscrowShare brings a custodian's share to the chain; any account may.

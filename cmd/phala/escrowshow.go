@@ -125,6 +125,9 @@ func viewAsk(s *client.Escrow, a *client.EscrowAsk) escrowAskView {
 
 // mine notes which shares of a custodian open.
 func (v *escrowView) mine(s *client.Escrow, chainID string, k *escrow.Key) error {
+	if s.Record == nil {
+		return nil // nobody is a custodian
+	}
 	if _, ok := s.Custodian(k); !ok {
 		return advise(fmt.Errorf("this key is of no custodian of cluster %d", v.Cluster), "phala escrow show without --key lists the custodians; phala escrow key NAME --file FILE shows the key's record")
 	}

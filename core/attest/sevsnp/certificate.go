@@ -59,7 +59,11 @@ func issued(what string, cert, parent *x509.Certificate) error {
 // mayIssue is issued but for the signature itself.
 func mayIssue(what string, cert, parent *x509.Certificate) error {
 	if !bytes.Equal(cert.RawIssuer, parent.RawSubject) {
-		return claims.Refuse("chain", what, "issued by "+cert.Issuer.String(), parent.Subject.String(),
+		is := "issued by " + cert.Issuer.String()
+		if cert.Issuer.String() == parent.Subject.String() {
+			is += ", whose name is encoded otherwise: another authority of the same name"
+		}
+		return claims.Refuse("chain", what, is, parent.Subject.String(),
 			"send the certificates that lead from this chip's key to AMD's root; a root of its own counts only on a development network that names it")
 	}
 	if !parent.BasicConstraintsValid || !parent.IsCA || parent.KeyUsage&x509.KeyUsageCertSign == 0 {

@@ -149,30 +149,50 @@ func Sign(key *secp256k1.PrivateKey, b Body) (*wire.Permit, error) {
 	return &wire.Permit{PubKey: pub, Body: body, Signature: sig[1:]}, nil
 }
 
-// Verify judges a permit for one query and returns the account that signed it. Every error is an *Error.
-func Verify(p *wire.Permit, now time.Time, chainID string, cluster uint64, contract string) (signer string, err error) {
-	const renew = "sign a new permit for this network, cluster and contract"
+// renew is what whose permit does not reach can do.
+const renew = "sign a new permit for this network, cluster and contract"
+
+// Right is what a permit gives, its signature, chain and cluster judged.
+type Right struct {
+	Signer string // the account
+	body   Body
+}
+
+// Missing is the refusal of who has no permit where one is needed.
+func Missing() error {
+	return &Error{CodeMissing, "this contract answers only to a permit", "send one: `phala contract query --from NAME` signs it"}
+}
+
+// Judge is what is the same for all queries under a permit; whether it reaches one of them is for Covers to say. Every error is an *Error.
+func Judge(p *wire.Permit, chainID string, cluster uint64) (*Right, error) {
 	if p == nil {
-		return "", &Error{CodeMissing, "this contract answers only to a permit", "send one: `phala contract query --from NAME` signs it"}
+		return nil, Missing()
 	}
-	if signer, err = verifySignature(p); err != nil {
-		return "", &Error{CodeInvalid, err.Error(), "sign the body as it is with a wallet's ADR-036 signature"}
+	signer, err := verifySignature(p)
+	if err != nil {
+		return nil, &Error{CodeInvalid, err.Error(), "sign the body as it is with a wallet's ADR-036 signature"}
 	}
 	b, err := Parse(p.Body)
-	if err != nil {
-		return "", &Error{CodeInvalid, err.Error(), renew}
-	}
 	switch {
+	case err != nil:
+		return nil, &Error{CodeInvalid, err.Error(), renew}
 	case b.ChainID != chainID:
-		return "", &Error{CodeScope, fmt.Sprintf("the permit is for chain %q, this is %q", b.ChainID, chainID), renew}
+		return nil, &Error{CodeScope, fmt.Sprintf("the permit is for chain %q, this is %q", b.ChainID, chainID), renew}
 	case b.Cluster != cluster:
-		return "", &Error{CodeScope, fmt.Sprintf("the permit is for cluster %d, not %d", b.Cluster, cluster), renew}
-	case len(b.Contracts) > 0 && !slices.Contains(b.Contracts, contract):
-		return "", &Error{CodeScope, "the permit does not name contract " + contract, renew}
-	case !now.Before(b.Expires):
-		return "", &Error{CodeExpired, fmt.Sprintf("the permit ended at %s, the network's time is %s", b.Expires.Format(timeLayout), now.UTC().Format(timeLayout)), renew}
+		return nil, &Error{CodeScope, fmt.Sprintf("the permit is for cluster %d, not %d", b.Cluster, cluster), renew}
 	}
-	return signer, nil
+	return &Right{signer, b}, nil
+}
+
+// Covers is nil if the permit reaches a query of contract at now. Every error is an *Error.
+func (r *Right) Covers(now time.Time, contract string) error {
+	switch {
+	case len(r.body.Contracts) > 0 && !slices.Contains(r.body.Contracts, contract):
+		return &Error{CodeScope, "the permit does not name contract " + contract, renew}
+	case !now.Before(r.body.Expires):
+		return &Error{CodeExpired, fmt.Sprintf("the permit ended at %s, the network's time is %s", r.body.Expires.Format(timeLayout), now.UTC().Format(timeLayout)), renew}
+	}
+	return nil
 }
 
 func verifySignature(p *wire.Permit) (string, error) {

@@ -34,6 +34,7 @@ type enclave struct {
 	watched atomic.Int32
 	busy    atomic.Int32
 	overlap atomic.Bool
+	asked   atomic.Int32 // in sessions
 }
 
 func (e *enclave) enter() func() {
@@ -50,6 +51,11 @@ func (e *enclave) Handle(_ context.Context, in *wire.In) []*wire.Out {
 		o.ReplyTo = in.Id
 	}
 	return outs
+}
+
+func (e *enclave) Ask(_ context.Context, in *wire.In) []*wire.Out {
+	e.asked.Add(1)
+	return []*wire.Out{{ReplyTo: in.Id, Body: &wire.Out_SessionReply{SessionReply: &wire.SessionReply{Ciphertext: []byte{byte(in.Id)}}}}, {ReplyTo: in.Id, Body: &wire.Out_Done{Done: &wire.Done{}}}}
 }
 
 func (e *enclave) Certificate(k ed25519.PublicKey) ([]byte, error) {
@@ -228,6 +234,27 @@ func TestOnlyThreeQuestions(t *testing.T) {
 		if out, err := ask(c, in); err != nil || out.ReplyTo != 9 || out.GetFailure().GetCode() != "refused" {
 			t.Errorf("%T: %v %v", in.Body, out, err)
 		}
+	}
+}
+
+// A request in a session is answered while the enclave is busy with something else.
+func TestSessionsNeedNoTurn(t *testing.T) {
+	s := serve(t, Config{})
+	c := s.must()
+	began, end := make(chan struct{}), make(chan struct{})
+	s.enclave.answer = func(*wire.In) []*wire.Out {
+		close(began)
+		<-end
+		return nil
+	}
+	go s.door.Handle(context.Background(), hello(1))
+	<-began
+	if out, err := ask(c, &wire.In{Id: 7, Body: &wire.In_SessionCall{SessionCall: &wire.SessionCall{}}}); err != nil || out.GetSessionReply() == nil || out.ReplyTo != 7 {
+		t.Errorf("%v %v", out, err)
+	}
+	close(end)
+	if n := s.enclave.asked.Load(); n != 1 {
+		t.Errorf("%d requests reached the enclave", n)
 	}
 }
 

@@ -1,6 +1,6 @@
 // Package channel is an enclave's second door: TLS 1.3 with evidence in its certificate, for clients that want to know to whom they
-// talk (docs/spec/attested-channel.md). What comes through it is from strangers: it asks who the enclave is, a query or a result, and
-// nothing else. It must never let them near the identity key, nor let them hold up what the host brings.
+// talk (docs/spec/attested-channel.md). What comes through it is from strangers: it asks who the enclave is, queries, alone or in
+// sessions, or a result, and nothing else. It must never let them near the identity key, nor let them hold up what the host brings.
 package channel
 
 import (
@@ -12,10 +12,12 @@ import (
 	"github.com/phala-go/phala/core/wire"
 )
 
-// Runtime is the enclave behind both doors. It is called by one goroutine at a time.
+// Runtime is the enclave behind both doors. It is called by one goroutine at a time, but for Ask.
 type Runtime interface {
 	// Handle answers one In; what concerns the In itself comes first, Done last.
 	Handle(ctx context.Context, in *wire.In) []*wire.Out
+	// Ask answers a request in a session, and any number of them at a time.
+	Ask(ctx context.Context, in *wire.In) []*wire.Out
 	// Certificate vouches for a channel's key. An error means that there is no evidence yet, or that the chain stands still.
 	Certificate(key ed25519.PublicKey) ([]byte, error)
 	// Watch does what must be done though nobody speaks.
@@ -38,6 +40,9 @@ func NewDoor(r Runtime) *Door { return &Door{runtime: r} }
 
 // Handle answers the host. What the enclave found to say while it answered strangers comes first.
 func (d *Door) Handle(ctx context.Context, in *wire.In) []*wire.Out {
+	if d.Apart(in) {
+		return d.runtime.Ask(ctx, in)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	outs := append(d.kept, d.runtime.Handle(ctx, in)...)
@@ -45,10 +50,19 @@ func (d *Door) Handle(ctx context.Context, in *wire.In) []*wire.Out {
 	return outs
 }
 
+// Apart says whether an In is answered at once, without a turn: requests in sessions are, since they change nothing.
+func (*Door) Apart(in *wire.In) bool {
+	_, is := in.Body.(*wire.In_SessionCall)
+	return is
+}
+
 // ask answers a stranger with one Out.
 func (d *Door) ask(ctx context.Context, in *wire.In) *wire.Out {
 	if !allowed(in) {
-		return failure(in.Id, "refused", "a channel takes Hello, QueryCall and ResultCall alone", "use a client of this version")
+		return failure(in.Id, "refused", "a channel takes Hello, queries, sessions and ResultCall alone", "use a client of this version")
+	}
+	if d.Apart(in) {
+		return d.runtime.Ask(ctx, in)[0]
 	}
 	d.strangers.Lock()
 	defer d.strangers.Unlock()
@@ -96,7 +110,7 @@ func (d *Door) Watch(ctx context.Context, every time.Duration) {
 
 func allowed(in *wire.In) bool {
 	switch in.Body.(type) {
-	case *wire.In_Hello, *wire.In_Query, *wire.In_Result:
+	case *wire.In_Hello, *wire.In_Query, *wire.In_Result, *wire.In_SessionOpen, *wire.In_SessionCall:
 		return true
 	}
 	return false
@@ -105,7 +119,7 @@ func allowed(in *wire.In) bool {
 // direct is whether o is an answer for who asked, and not a word to the host.
 func direct(o *wire.Out) bool {
 	switch o.Body.(type) {
-	case *wire.Out_Identity, *wire.Out_Reply, *wire.Out_Failure:
+	case *wire.Out_Identity, *wire.Out_Reply, *wire.Out_Failure, *wire.Out_SessionOpened:
 		return true
 	}
 	return false

@@ -22,13 +22,18 @@ const MaxFrame = 16 << 20
 // Handler answers one In.
 type Handler interface {
 	Handle(ctx context.Context, in *wire.In) []*wire.Out
+	// Apart says whether an In takes no turn: Handle may be called for any number of these at a time, and while another In is handled.
+	Apart(in *wire.In) bool
 }
+
+// maxApart bounds how many Ins that take no turn are answered at a time; what comes beyond waits, and all that comes after it.
+const maxApart = 64
 
 // Server serves one connection at a time; a new one replaces the old.
 type Server struct {
 	handler Handler
 	log     *slog.Logger
-	mu      sync.Mutex // one In at a time, whatever connection it came by
+	mu      sync.Mutex // one In that takes a turn at a time, whatever connection it came by
 }
 
 // New makes a server.
@@ -66,7 +71,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 }
 
 func (s *Server) converse(ctx context.Context, c net.Conn) error {
-	r, w := bufio.NewReaderSize(c, 1<<16), bufio.NewWriterSize(c, 1<<16)
+	out := newOutbox(c)
+	defer out.close()
+	places := make(chan struct{}, maxApart)
+	r := bufio.NewReaderSize(c, 1<<16)
 	for {
 		frame, err := readFrame(r)
 		if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
@@ -75,31 +83,43 @@ func (s *Server) converse(ctx context.Context, c net.Conn) error {
 		if err != nil {
 			return err
 		}
-		for _, o := range s.answer(ctx, frame) {
-			if err := writeFrame(w, wire.Marshal(o)); err != nil {
-				return fmt.Errorf("answering: %w", err)
-			}
-		}
-		if err := w.Flush(); err != nil {
+		if err := s.take(ctx, frame, out, places); err != nil {
 			return fmt.Errorf("answering: %w", err)
 		}
 	}
 }
 
-// answer gives garbage its Failure; the connection goes on, since frames keep their borders.
-func (s *Server) answer(ctx context.Context, frame []byte) []*wire.Out {
+// take answers one frame, in its turn or, where it needs none, whenever it is done.
+func (s *Server) take(ctx context.Context, frame []byte, out *outbox, places chan struct{}) error {
 	var in wire.In
 	if err := wire.Unmarshal(frame, &in); err != nil || in.Body == nil {
-		return []*wire.Out{
-			{Body: &wire.Out_Failure{Failure: &wire.Failure{
-				Code: "malformed", Message: fmt.Sprintf("a frame of %d bytes is no In of this version", len(frame)), Next: "see docs/protocol.md, pruntime's endpoint",
-			}}},
-			{Body: &wire.Out_Done{Done: &wire.Done{}}},
-		}
+		return out.put(garbage(len(frame)))
 	}
+	if !s.handler.Apart(&in) {
+		return out.put(s.turn(ctx, &in))
+	}
+	places <- struct{}{}
+	go func() {
+		defer func() { <-places }()
+		_ = out.put(s.handler.Handle(ctx, &in)) // the next turn, or the reader, hears of the error too
+	}()
+	return nil
+}
+
+// garbage is the answer to a frame that says nothing; the connection goes on, since frames keep their borders.
+func garbage(size int) []*wire.Out {
+	return []*wire.Out{
+		{Body: &wire.Out_Failure{Failure: &wire.Failure{
+			Code: "malformed", Message: fmt.Sprintf("a frame of %d bytes is no In of this version", size), Next: "see docs/protocol.md, pruntime's endpoint",
+		}}},
+		{Body: &wire.Out_Done{Done: &wire.Done{}}},
+	}
+}
+
+func (s *Server) turn(ctx context.Context, in *wire.In) []*wire.Out {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.handler.Handle(ctx, &in)
+	return s.handler.Handle(ctx, in)
 }
 
 func readFrame(r io.Reader) ([]byte, error) {
@@ -120,12 +140,4 @@ func readFrame(r io.Reader) ([]byte, error) {
 		return nil, fmt.Errorf("reading a frame of %d bytes: %d came", n, len(b))
 	}
 	return b, nil
-}
-
-func writeFrame(w io.Writer, b []byte) error {
-	if _, err := w.Write(binary.BigEndian.AppendUint32(nil, uint32(len(b)))); err != nil {
-		return err
-	}
-	_, err := w.Write(b)
-	return err
 }

@@ -20,9 +20,20 @@ import (
 type echo struct {
 	busy    atomic.Int32
 	overlap atomic.Bool
+	stop    chan struct{} // requests of sessions wait for it
+	waiting atomic.Int32
+}
+
+func (e *echo) apart(in *wire.In) []*wire.Out {
+	e.waiting.Add(1)
+	<-e.stop
+	return []*wire.Out{{ReplyTo: in.Id, Body: &wire.Out_SessionReply{SessionReply: &wire.SessionReply{}}}, {ReplyTo: in.Id, Body: &wire.Out_Done{Done: &wire.Done{}}}}
 }
 
 func (e *echo) Handle(_ context.Context, in *wire.In) []*wire.Out {
+	if e.Apart(in) {
+		return e.apart(in)
+	}
 	if e.busy.Add(1) > 1 {
 		e.overlap.Store(true)
 	}
@@ -34,6 +45,14 @@ func (e *echo) Handle(_ context.Context, in *wire.In) []*wire.Out {
 	}
 }
 
+// Apart is for requests of sessions.
+func (e *echo) Apart(in *wire.In) bool { return in.GetSessionCall() != nil }
+
+func writeFrame(w io.Writer, b []byte) error {
+	_, err := w.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(b))), b...))
+	return err
+}
+
 func serve(t *testing.T) (dial func() net.Conn, h *echo) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "s")
@@ -41,7 +60,7 @@ func serve(t *testing.T) (dial func() net.Conn, h *echo) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h = &echo{}
+	h = &echo{stop: make(chan struct{})}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- New(h, slog.New(slog.DiscardHandler)).Serve(ctx, l) }()
@@ -174,6 +193,70 @@ func TestOneInAtATime(t *testing.T) {
 		t.Error("two Ins at a time")
 	}
 	ask(t, dial(), 5)
+}
+
+// Requests in sessions hold up neither each other nor the host's turns, and no more of them are taken at a time than there are places for.
+func TestSessionsTakeNoTurn(t *testing.T) {
+	dial, h := serve(t)
+	c := dial()
+	session := func(id uint64) []byte {
+		return wire.Marshal(&wire.In{Id: id, Body: &wire.In_SessionCall{SessionCall: &wire.SessionCall{}}})
+	}
+	for i := range uint64(maxApart) {
+		if err := writeFrame(c, session(1000+i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask(t, c, 1)
+	for h.waiting.Load() < maxApart {
+		time.Sleep(time.Millisecond)
+	}
+	if err := writeFrame(c, session(2000)); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(20 * time.Millisecond)
+	if n := h.waiting.Load(); n != maxApart {
+		t.Errorf("%d at a time, want %d", n, maxApart)
+	}
+	close(h.stop)
+	seen := map[uint64]bool{}
+	for range maxApart + 1 {
+		o := next(t, c)
+		if o.GetSessionReply() == nil || seen[o.ReplyTo] {
+			t.Fatalf("got %v", o)
+		}
+		seen[o.ReplyTo] = true
+		if d := next(t, c); d.GetDone() == nil || d.ReplyTo != o.ReplyTo {
+			t.Fatalf("the Done of %d is %v", o.ReplyTo, d)
+		}
+	}
+	ask(t, c, 2)
+}
+
+// A host that reads nothing makes the enclave wait, and costs it no memory.
+func TestWhatIsNotReadIsBounded(t *testing.T) {
+	near, far := net.Pipe()
+	defer far.Close()
+	o := newOutbox(near)
+	big := []*wire.Out{{Body: &wire.Out_Reply{Reply: &wire.SealedReply{Ciphertext: make([]byte, 1<<19)}}}}
+	var put atomic.Int32
+	go func() {
+		for range 20 {
+			if o.put(big) != nil {
+				return
+			}
+			put.Add(1)
+		}
+	}()
+	time.Sleep(50 * time.Millisecond)
+	if n := put.Load(); n > 5 {
+		t.Errorf("%d answers of half a MiB are held", n)
+	}
+	far.Close()
+	o.close()
+	if o.put(big) == nil {
+		t.Error("an answer to nobody")
+	}
 }
 
 func FuzzReadFrame(f *testing.F) {

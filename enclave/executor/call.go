@@ -111,7 +111,7 @@ func (c *call) opened(ctx context.Context, out *outcome) error {
 func (c *call) session() *calls.Session {
 	place := c.place
 	return &calls.Session{World: calls.World{
-		Engine: c.x.engine, Code: c.x.code, ChainID: c.x.cfg.ChainID, Cluster: c.item.Cluster,
+		Engine: c.x.engine, Code: c.x.codes.get, ChainID: c.x.cfg.ChainID, Cluster: c.item.Cluster,
 		Height: c.job.at.Height, Nanos: uint64(c.job.at.Time.UnixNano()), TxIndex: &place, Index: c.item.Index, Sources: c.sources(),
 	}, Gas: gas.Limit(c.item.Context.GasClass), Slow: c.job.slow[c.item.Index]}
 }

@@ -3,10 +3,9 @@ package executor
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/hex"
 	"fmt"
+	"sync/atomic"
 
-	"github.com/phala-go/phala/core/codepack"
 	"github.com/phala-go/phala/core/wire"
 	"github.com/phala-go/phala/enclave/engine"
 	"github.com/phala-go/phala/enclave/lightclient"
@@ -23,25 +22,21 @@ type Config struct {
 	Tamper func(*wire.Batch)
 }
 
-// Executor is not safe for concurrent use; every method gives what the enclave has to say in consequence.
+// Executor is not safe for concurrent use, but for Ask; every method gives what the enclave has to say in consequence.
 type Executor struct {
 	cfg      Config
 	engine   *engine.Engine
-	codes    map[string]codeEntry
-	asked    map[string]bool // code that was asked for and has not come
+	codes    *codes
+	sessions *sessions
+	views    atomic.Pointer[map[uint64]*view]
 	clusters map[uint64]*cluster
 	outs     []*wire.Out
 	quiet    uint64 // up to this height nothing is signed: what was signed there is forgotten
 }
 
-type codeEntry struct {
-	contract *engine.Contract
-	err      error // why it does not compile; the same on every machine
-}
-
 // New makes an executor that serves nothing yet.
 func New(cfg Config) *Executor {
-	return &Executor{cfg: cfg, engine: cfg.Engine, codes: map[string]codeEntry{}, asked: map[string]bool{}, clusters: map[uint64]*cluster{}}
+	return &Executor{cfg: cfg, engine: cfg.Engine, codes: newCodes(), sessions: newSessions(), clusters: map[uint64]*cluster{}}
 }
 
 // maxClusters bounds what a hostile host can make the enclave keep.
@@ -88,43 +83,6 @@ func (x *Executor) Values(ctx context.Context, f lightclient.Facts) []*wire.Out 
 		x.advance(ctx, c)
 	}
 	return x.drain()
-}
-
-// Code takes a contract module that was asked for; its hash is its id.
-func (x *Executor) Code(ctx context.Context, b *wire.CodeBytes) []*wire.Out {
-	if x.asked[string(b.Id)] {
-		code, err := codepack.Unpack(b.Packed)
-		if err != nil {
-			return []*wire.Out{failure("malformed", "send the module as the chain has it", "unpacking code %x: %v", b.Id, err)}
-		}
-		if id := codepack.ID(code); string(id[:]) != string(b.Id) {
-			return []*wire.Out{failure("malformed", "send the module as the chain has it", "code %x has the hash %x", b.Id, id)}
-		}
-		contract, err := x.engine.Compile(ctx, code)
-		x.codes[string(b.Id)] = codeEntry{contract, err}
-		delete(x.asked, string(b.Id))
-	}
-	for _, id := range x.ids() {
-		x.advance(ctx, x.clusters[id])
-	}
-	return x.drain()
-}
-
-// needCode breaks off an execution until a module has come.
-type needCode struct{ id []byte }
-
-func (n *needCode) Error() string { return "code " + hex.EncodeToString(n.id) + " is not here yet" }
-
-func (x *Executor) code(_ context.Context, id []byte) (*engine.Contract, error) {
-	e, ok := x.codes[string(id)]
-	if !ok {
-		x.asked[string(id)] = true
-		return nil, &needCode{id}
-	}
-	if e.err != nil {
-		return nil, fail("bad-code", "upload code that this network's engine accepts", "%v", e.err)
-	}
-	return e.contract, nil
 }
 
 func (x *Executor) emit(o *wire.Out) { x.outs = append(x.outs, o) }

@@ -40,7 +40,7 @@ type Config struct {
 	Random             io.Reader // of a gatekeeper's keys; default crypto/rand's
 }
 
-// Runtime is not safe for concurrent use.
+// Runtime is not safe for concurrent use, but for Ask.
 type Runtime struct {
 	cfg      Config
 	genesis  *light.Genesis
@@ -123,6 +123,9 @@ func (r *Runtime) Close(ctx context.Context) error {
 func (r *Runtime) Handle(ctx context.Context, in *wire.In) []*wire.Out {
 	r.Watch()
 	outs := r.dispatch(ctx, in)
+	if r.executor != nil {
+		outs = append(outs, r.executor.Publish()...)
+	}
 	if f := r.light.Fork(); f != nil && !r.forked {
 		r.forked = true
 		outs = append(outs, &wire.Out{Body: &wire.Out_Fork{Fork: f}})
@@ -145,7 +148,18 @@ func (r *Runtime) Watch() {
 		r.keeper.Starved()
 	} else {
 		r.executor.Forget()
+		r.executor.Publish()
 	}
+}
+
+// Ask answers a request in a session. Unlike everything else it may be called by any number of goroutines, whatever the runtime does
+// meanwhile: it answers from what the last Handle has left.
+func (r *Runtime) Ask(ctx context.Context, in *wire.In) []*wire.Out {
+	out := refused("a gatekeeper does not take %T", in.Body)[0]
+	if r.executor != nil {
+		out = r.executor.Ask(ctx, in.GetSessionCall())
+	}
+	return []*wire.Out{{ReplyTo: in.Id, Body: out.Body}, {ReplyTo: in.Id, Body: &wire.Out_Done{Done: &wire.Done{}}}}
 }
 
 func (r *Runtime) dispatch(ctx context.Context, in *wire.In) []*wire.Out {
@@ -193,7 +207,7 @@ func (r *Runtime) dispatch(ctx context.Context, in *wire.In) []*wire.Out {
 		return r.executor.Record(ctx, b.Record)
 	case *wire.In_Chunk:
 		return r.executor.Chunk(ctx, b.Chunk)
-	case *wire.In_Query, *wire.In_Result:
+	case *wire.In_Query, *wire.In_Result, *wire.In_SessionOpen:
 		if r.starved {
 			return []*wire.Out{{Body: &wire.Out_Failure{Failure: &wire.Failure{Code: "stale", Message: r.light.Fresh().Error(), Next: "ask another member"}}}}
 		}
@@ -203,6 +217,8 @@ func (r *Runtime) dispatch(ctx context.Context, in *wire.In) []*wire.Out {
 		return r.executor.Query(ctx, b.Query)
 	case *wire.In_Result:
 		return []*wire.Out{r.executor.Result(b.Result)}
+	case *wire.In_SessionOpen:
+		return []*wire.Out{r.executor.OpenSession(b.SessionOpen)}
 	}
 	return refused("an executor does not take %T", in.Body)
 }

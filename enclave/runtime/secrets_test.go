@@ -159,7 +159,7 @@ func TestP06_AnAttackerWithOneTooFew(t *testing.T) {
 		for i := range threshold {
 			parts[i] = dumps[i].parts(t, labels(cluster, epoch)...)
 		}
-		secrets, _, err := dprf.CombineAll(gatekeepers, threshold, 2, parts)
+		secrets, _, err := dprf.CombineAll(gatekeepers, threshold, 2, 1, parts)
 		if err != nil {
 			t.Fatalf("t gatekeepers: %v", err)
 		}

@@ -84,7 +84,7 @@ func (c *Conn) take(out *wire.Out) bool {
 	defer c.mu.Unlock()
 	a := c.waiting[out.ReplyTo]
 	switch b := out.Body.(type) {
-	case *wire.Out_Identity, *wire.Out_Evidence, *wire.Out_Reply:
+	case *wire.Out_Identity, *wire.Out_Evidence, *wire.Out_Reply, *wire.Out_SessionOpened, *wire.Out_SessionReply:
 		if a != nil {
 			a.out = out
 		}

@@ -123,6 +123,7 @@ func New(cfg Config) (*Offchain, error) {
 	}
 	return &Offchain{cfg: cfg, listener: l, channels: channels, figures: figures, metrics: set, relay: r, server: &http.Server{
 		Handler:           gatewayrpc.Handler(gate, gate),
+		Protocols:         gatewayrpc.ServerProtocols(),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      90 * time.Second, // a call may wait 30 s for its result

@@ -13,10 +13,14 @@ import (
 type Client struct {
 	info    *connect.Client[wire.InfoRequest, wire.InfoResponse]
 	query   *connect.Client[wire.QueryCallRequest, wire.QueryCallResponse]
+	open    *connect.Client[wire.SessionOpen, wire.SessionOpened]
+	ask     *connect.Client[wire.SessionCall, wire.SessionReply]
 	result  *connect.Client[wire.ResultRequest, wire.ResultResponse]
 	deliver *connect.Client[wire.DeliverRequest, wire.DeliverResponse]
 	record  *connect.Client[wire.RecordRequest, wire.RecordResponse]
 	chunk   *connect.Client[wire.ChunkRequest, wire.ChunkResponse]
+
+	sessions *connect.Client[wire.SessionCalls, wire.SessionAnswers]
 }
 
 // NewClient makes a client of the offchaind at url, over an *http.Client or a fake of it.
@@ -25,10 +29,14 @@ func NewClient(http connect.HTTPClient, url string) *Client {
 	return &Client{
 		info:    procedure[wire.InfoRequest, wire.InfoResponse](http, url+infoPath),
 		query:   procedure[wire.QueryCallRequest, wire.QueryCallResponse](http, url+queryPath),
+		open:    procedure[wire.SessionOpen, wire.SessionOpened](http, url+openPath),
+		ask:     procedure[wire.SessionCall, wire.SessionReply](http, url+askPath),
 		result:  procedure[wire.ResultRequest, wire.ResultResponse](http, url+resultPath),
 		deliver: procedure[wire.DeliverRequest, wire.DeliverResponse](http, url+deliverPath),
 		record:  procedure[wire.RecordRequest, wire.RecordResponse](http, url+recordPath),
 		chunk:   procedure[wire.ChunkRequest, wire.ChunkResponse](http, url+chunkPath),
+
+		sessions: procedure[wire.SessionCalls, wire.SessionAnswers](http, url+sessionsPath),
 	}
 }
 
@@ -56,6 +64,16 @@ func (c *Client) Info(ctx context.Context, r *wire.InfoRequest) (*wire.InfoRespo
 // Query carries a sealed query.
 func (c *Client) Query(ctx context.Context, r *wire.QueryCallRequest) (*wire.QueryCallResponse, error) {
 	return call(ctx, c.query, r)
+}
+
+// OpenSession shows the enclave a sealed opening.
+func (c *Client) OpenSession(ctx context.Context, r *wire.SessionOpen) (*wire.SessionOpened, error) {
+	return call(ctx, c.open, r)
+}
+
+// AskSession carries one request in a session.
+func (c *Client) AskSession(ctx context.Context, r *wire.SessionCall) (*wire.SessionReply, error) {
+	return call(ctx, c.ask, r)
 }
 
 // Result asks for the sealed result of an inbox item; without a reply it is not final yet.

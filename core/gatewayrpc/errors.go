@@ -54,9 +54,9 @@ const failureType = "type.googleapis.com/phala.wire.v1.Failure"
 // connectCode is for software that knows Connect and not us: whether to retry, to ask for rights, or to give up.
 func connectCode(code string) connect.Code {
 	switch code {
-	case CodeMalformed, "wrong-suite", "wrong-epoch", "does-not-open", CodeWrongWorker:
+	case CodeMalformed, "wrong-suite", "wrong-epoch", "does-not-open", "replayed", "session-life", CodeWrongWorker:
 		return connect.CodeInvalidArgument
-	case "unknown-cluster", "no-such-contract", CodeUnknownItem, CodeNoRecord:
+	case "unknown-cluster", "no-such-contract", "unknown-session", CodeUnknownItem, CodeNoRecord:
 		return connect.CodeNotFound
 	case "not-serving", "stale", "height-not-reached", CodeEnclaveDown, CodeNotFinal, CodeUnreachable:
 		return connect.CodeUnavailable
@@ -78,15 +78,9 @@ func connectCode(code string) connect.Code {
 
 // toConnect makes what crosses the wire. An error that is not an *Error is nobody's business outside: its text stays here.
 func toConnect(err error) error {
-	var e *Error
-	switch {
-	case errors.As(err, &e):
-	case errors.Is(err, context.DeadlineExceeded):
-		e = &Error{Code: CodeTimeout, Message: "it took longer than the request allowed", Next: "Try again with more time."}
-	case errors.Is(err, context.Canceled):
+	e := known(err)
+	if e == nil {
 		return connect.NewError(connect.CodeCanceled, err)
-	default:
-		e = &Error{Code: CodeInternal, Message: "the gateway failed", Next: "Ask the operator to look into its log, or use another member's gateway."}
 	}
 	c := connect.NewError(connectCode(e.Code), errors.New(e.Message))
 	f := &wire.Failure{Code: e.Code, Message: e.Message, Next: e.Next}
@@ -94,6 +88,20 @@ func toConnect(err error) error {
 		c.AddDetail(d)
 	}
 	return c
+}
+
+// known is what may be told of an error; nil: its caller has gone.
+func known(err error) *Error {
+	var e *Error
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Error{Code: CodeTimeout, Message: "it took longer than the request allowed", Next: "Try again with more time."}
+	case errors.Is(err, context.Canceled):
+		return nil
+	}
+	return &Error{Code: CodeInternal, Message: "the gateway failed", Next: "Ask the operator to look into its log, or use another member's gateway."}
 }
 
 // fromConnect is the client's side.

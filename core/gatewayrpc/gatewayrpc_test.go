@@ -3,12 +3,14 @@ package gatewayrpc_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/phala-go/phala/core/gatewayrpc"
@@ -20,6 +22,9 @@ type fake struct {
 	err   error
 	query *wire.QueryCallRequest
 	to    *wire.WorkerRef
+
+	hold       chan struct{} // requests in sessions wait for it; nil: they do not
+	busy, most atomic.Int32
 }
 
 func (f *fake) Info(context.Context, *wire.InfoRequest) (*wire.InfoResponse, error) {
@@ -29,6 +34,27 @@ func (f *fake) Info(context.Context, *wire.InfoRequest) (*wire.InfoResponse, err
 func (f *fake) Query(_ context.Context, r *wire.QueryCallRequest) (*wire.QueryCallResponse, error) {
 	f.query = r
 	return &wire.QueryCallResponse{Reply: &wire.SealedReply{Nonce: []byte{1}, Ciphertext: []byte{2, 3}}}, f.err
+}
+
+func (f *fake) OpenSession(context.Context, *wire.SessionOpen) (*wire.SessionOpened, error) {
+	return &wire.SessionOpened{Salt: []byte{7}}, f.err
+}
+
+func (f *fake) AskSession(ctx context.Context, r *wire.SessionCall) (*wire.SessionReply, error) {
+	n := f.busy.Add(1)
+	defer f.busy.Add(-1)
+	f.most.Store(max(f.most.Load(), n))
+	if f.hold != nil {
+		select {
+		case <-f.hold:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	if r.Counter == 13 {
+		return nil, &gatewayrpc.Error{Code: "replayed", Message: "m", Next: "n"}
+	}
+	return &wire.SessionReply{Ciphertext: binary.BigEndian.AppendUint64(nil, r.Counter)}, f.err
 }
 
 func (f *fake) Result(context.Context, *wire.ResultRequest) (*wire.ResultResponse, error) {
@@ -68,6 +94,12 @@ func TestCalls(t *testing.T) {
 	}
 	if f.query.Cluster != 7 || string(f.query.Envelope.Ciphertext) != "sealed" {
 		t.Errorf("the gateway saw %v", f.query)
+	}
+	if r, err := c.OpenSession(ctx, &wire.SessionOpen{}); err != nil || len(r.Salt) != 1 {
+		t.Errorf("open session %v, %v", r, err)
+	}
+	if r, err := c.AskSession(ctx, &wire.SessionCall{Counter: 5}); err != nil || binary.BigEndian.Uint64(r.Ciphertext) != 5 {
+		t.Errorf("ask session %v, %v", r, err)
 	}
 	if r, err := c.Result(ctx, &wire.ResultRequest{}); err != nil || r.Reply != nil {
 		t.Errorf("result %v, %v", r, err)

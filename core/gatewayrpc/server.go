@@ -16,10 +16,14 @@ const (
 
 	infoPath    = GatewayService + "Info"
 	queryPath   = GatewayService + "Query"
+	openPath    = GatewayService + "OpenSession"
+	askPath     = GatewayService + "AskSession"
 	resultPath  = GatewayService + "Result"
 	deliverPath = PeerService + "Deliver"
 	recordPath  = PeerService + "Record"
 	chunkPath   = PeerService + "Chunk"
+
+	sessionsPath = GatewayService + "AskSessions"
 )
 
 // Bounds of one message, bytes.
@@ -32,6 +36,8 @@ const (
 type Gateway interface {
 	Info(context.Context, *wire.InfoRequest) (*wire.InfoResponse, error)
 	Query(context.Context, *wire.QueryCallRequest) (*wire.QueryCallResponse, error)
+	OpenSession(context.Context, *wire.SessionOpen) (*wire.SessionOpened, error)
+	AskSession(context.Context, *wire.SessionCall) (*wire.SessionReply, error)
 	Result(context.Context, *wire.ResultRequest) (*wire.ResultResponse, error)
 }
 
@@ -47,6 +53,12 @@ func Handler(g Gateway, p Peer) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(infoPath, cors(unary(infoPath, g.Info)))
 	mux.Handle(queryPath, cors(unary(queryPath, g.Query)))
+	mux.Handle(openPath, cors(unary(openPath, g.OpenSession)))
+	mux.Handle(askPath, cors(unary(askPath, g.AskSession)))
+	mux.Handle(sessionsPath, ownDeadlines(connect.NewBidiStreamHandler(sessionsPath,
+		func(ctx context.Context, s *connect.BidiStream[wire.SessionCalls, wire.SessionAnswers]) error {
+			return askSessions(ctx, g.AskSession, s)
+		}, options...)))
 	mux.Handle(resultPath, cors(unary(resultPath, g.Result)))
 	mux.Handle(deliverPath, unary(deliverPath, p.Deliver))
 	mux.Handle(recordPath, unary(recordPath, p.Record))
@@ -63,10 +75,14 @@ func unary[Req, Res any](path string, call func(context.Context, *Req) (*Res, er
 			}
 			return connect.NewResponse(res), nil
 		},
-		connect.WithCodec(protoCodec{}), connect.WithCodec(jsonCodec{}),
-		connect.WithReadMaxBytes(MaxRequest),
-		connect.WithCompression("gzip", nil, nil), // ciphertext does not compress, and what is never unpacked cannot explode
+		options...,
 	)
+}
+
+var options = []connect.HandlerOption{
+	connect.WithCodec(protoCodec{}), connect.WithCodec(jsonCodec{}),
+	connect.WithReadMaxBytes(MaxRequest),
+	connect.WithCompression("gzip", nil, nil), // ciphertext does not compress, and what is never unpacked cannot explode
 }
 
 func cors(next http.Handler) http.Handler {

@@ -222,6 +222,165 @@ func (m *QueryCallResponse) GetReply() *SealedReply {
 	return nil
 }
 
+// SessionCalls are requests of any sessions, on a stream.
+type SessionCalls struct {
+	Calls []*SessionCall `protobuf:"bytes,1,rep,name=calls,proto3" json:"calls,omitempty"`
+}
+
+func (m *SessionCalls) Reset()         { *m = SessionCalls{} }
+func (m *SessionCalls) String() string { return proto.CompactTextString(m) }
+func (*SessionCalls) ProtoMessage()    {}
+func (*SessionCalls) Descriptor() ([]byte, []int) {
+	return fileDescriptor_60476fb819eee87b, []int{4}
+}
+func (m *SessionCalls) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *SessionCalls) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_SessionCalls.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *SessionCalls) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_SessionCalls.Merge(m, src)
+}
+func (m *SessionCalls) XXX_Size() int {
+	return m.Size()
+}
+func (m *SessionCalls) XXX_DiscardUnknown() {
+	xxx_messageInfo_SessionCalls.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_SessionCalls proto.InternalMessageInfo
+
+func (m *SessionCalls) GetCalls() []*SessionCall {
+	if m != nil {
+		return m.Calls
+	}
+	return nil
+}
+
+// SessionAnswers are the answers on a stream, in the order in which they were done.
+type SessionAnswers struct {
+	Answers []*SessionAnswer `protobuf:"bytes,1,rep,name=answers,proto3" json:"answers,omitempty"`
+}
+
+func (m *SessionAnswers) Reset()         { *m = SessionAnswers{} }
+func (m *SessionAnswers) String() string { return proto.CompactTextString(m) }
+func (*SessionAnswers) ProtoMessage()    {}
+func (*SessionAnswers) Descriptor() ([]byte, []int) {
+	return fileDescriptor_60476fb819eee87b, []int{5}
+}
+func (m *SessionAnswers) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *SessionAnswers) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_SessionAnswers.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *SessionAnswers) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_SessionAnswers.Merge(m, src)
+}
+func (m *SessionAnswers) XXX_Size() int {
+	return m.Size()
+}
+func (m *SessionAnswers) XXX_DiscardUnknown() {
+	xxx_messageInfo_SessionAnswers.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_SessionAnswers proto.InternalMessageInfo
+
+func (m *SessionAnswers) GetAnswers() []*SessionAnswer {
+	if m != nil {
+		return m.Answers
+	}
+	return nil
+}
+
+// SessionAnswer answers the request of that session and counter.
+type SessionAnswer struct {
+	Session    []byte   `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	Counter    uint64   `protobuf:"varint,2,opt,name=counter,proto3" json:"counter,omitempty"`
+	Ciphertext []byte   `protobuf:"bytes,3,opt,name=ciphertext,proto3" json:"ciphertext,omitempty"`
+	Failure    *Failure `protobuf:"bytes,4,opt,name=failure,proto3" json:"failure,omitempty"`
+}
+
+func (m *SessionAnswer) Reset()         { *m = SessionAnswer{} }
+func (m *SessionAnswer) String() string { return proto.CompactTextString(m) }
+func (*SessionAnswer) ProtoMessage()    {}
+func (*SessionAnswer) Descriptor() ([]byte, []int) {
+	return fileDescriptor_60476fb819eee87b, []int{6}
+}
+func (m *SessionAnswer) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *SessionAnswer) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_SessionAnswer.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *SessionAnswer) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_SessionAnswer.Merge(m, src)
+}
+func (m *SessionAnswer) XXX_Size() int {
+	return m.Size()
+}
+func (m *SessionAnswer) XXX_DiscardUnknown() {
+	xxx_messageInfo_SessionAnswer.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_SessionAnswer proto.InternalMessageInfo
+
+func (m *SessionAnswer) GetSession() []byte {
+	if m != nil {
+		return m.Session
+	}
+	return nil
+}
+
+func (m *SessionAnswer) GetCounter() uint64 {
+	if m != nil {
+		return m.Counter
+	}
+	return 0
+}
+
+func (m *SessionAnswer) GetCiphertext() []byte {
+	if m != nil {
+		return m.Ciphertext
+	}
+	return nil
+}
+
+func (m *SessionAnswer) GetFailure() *Failure {
+	if m != nil {
+		return m.Failure
+	}
+	return nil
+}
+
 type ResultRequest struct {
 	Cluster uint64 `protobuf:"varint,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
 	Index   uint64 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
@@ -232,7 +391,7 @@ func (m *ResultRequest) Reset()         { *m = ResultRequest{} }
 func (m *ResultRequest) String() string { return proto.CompactTextString(m) }
 func (*ResultRequest) ProtoMessage()    {}
 func (*ResultRequest) Descriptor() ([]byte, []int) {
-	return fileDescriptor_60476fb819eee87b, []int{4}
+	return fileDescriptor_60476fb819eee87b, []int{7}
 }
 func (m *ResultRequest) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -290,7 +449,7 @@ func (m *ResultResponse) Reset()         { *m = ResultResponse{} }
 func (m *ResultResponse) String() string { return proto.CompactTextString(m) }
 func (*ResultResponse) ProtoMessage()    {}
 func (*ResultResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_60476fb819eee87b, []int{5}
+	return fileDescriptor_60476fb819eee87b, []int{8}
 }
 func (m *ResultResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -334,7 +493,7 @@ func (m *DeliverRequest) Reset()         { *m = DeliverRequest{} }
 func (m *DeliverRequest) String() string { return proto.CompactTextString(m) }
 func (*DeliverRequest) ProtoMessage()    {}
 func (*DeliverRequest) Descriptor() ([]byte, []int) {
-	return fileDescriptor_60476fb819eee87b, []int{6}
+	return fileDescriptor_60476fb819eee87b, []int{9}
 }
 func (m *DeliverRequest) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -377,7 +536,7 @@ func (m *DeliverResponse) Reset()         { *m = DeliverResponse{} }
 func (m *DeliverResponse) String() string { return proto.CompactTextString(m) }
 func (*DeliverResponse) ProtoMessage()    {}
 func (*DeliverResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_60476fb819eee87b, []int{7}
+	return fileDescriptor_60476fb819eee87b, []int{10}
 }
 func (m *DeliverResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -416,7 +575,7 @@ func (m *RecordRequest) Reset()         { *m = RecordRequest{} }
 func (m *RecordRequest) String() string { return proto.CompactTextString(m) }
 func (*RecordRequest) ProtoMessage()    {}
 func (*RecordRequest) Descriptor() ([]byte, []int) {
-	return fileDescriptor_60476fb819eee87b, []int{8}
+	return fileDescriptor_60476fb819eee87b, []int{11}
 }
 func (m *RecordRequest) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -474,7 +633,7 @@ func (m *RecordResponse) Reset()         { *m = RecordResponse{} }
 func (m *RecordResponse) String() string { return proto.CompactTextString(m) }
 func (*RecordResponse) ProtoMessage()    {}
 func (*RecordResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_60476fb819eee87b, []int{9}
+	return fileDescriptor_60476fb819eee87b, []int{12}
 }
 func (m *RecordResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -518,7 +677,7 @@ func (m *ChunkRequest) Reset()         { *m = ChunkRequest{} }
 func (m *ChunkRequest) String() string { return proto.CompactTextString(m) }
 func (*ChunkRequest) ProtoMessage()    {}
 func (*ChunkRequest) Descriptor() ([]byte, []int) {
-	return fileDescriptor_60476fb819eee87b, []int{10}
+	return fileDescriptor_60476fb819eee87b, []int{13}
 }
 func (m *ChunkRequest) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -562,7 +721,7 @@ func (m *ChunkResponse) Reset()         { *m = ChunkResponse{} }
 func (m *ChunkResponse) String() string { return proto.CompactTextString(m) }
 func (*ChunkResponse) ProtoMessage()    {}
 func (*ChunkResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_60476fb819eee87b, []int{11}
+	return fileDescriptor_60476fb819eee87b, []int{14}
 }
 func (m *ChunkResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -603,6 +762,9 @@ func init() {
 	proto.RegisterType((*InfoResponse)(nil), "phala.wire.v1.InfoResponse")
 	proto.RegisterType((*QueryCallRequest)(nil), "phala.wire.v1.QueryCallRequest")
 	proto.RegisterType((*QueryCallResponse)(nil), "phala.wire.v1.QueryCallResponse")
+	proto.RegisterType((*SessionCalls)(nil), "phala.wire.v1.SessionCalls")
+	proto.RegisterType((*SessionAnswers)(nil), "phala.wire.v1.SessionAnswers")
+	proto.RegisterType((*SessionAnswer)(nil), "phala.wire.v1.SessionAnswer")
 	proto.RegisterType((*ResultRequest)(nil), "phala.wire.v1.ResultRequest")
 	proto.RegisterType((*ResultResponse)(nil), "phala.wire.v1.ResultResponse")
 	proto.RegisterType((*DeliverRequest)(nil), "phala.wire.v1.DeliverRequest")
@@ -616,41 +778,48 @@ func init() {
 func init() { proto.RegisterFile("phala/wire/v1/gateway.proto", fileDescriptor_60476fb819eee87b) }
 
 var fileDescriptor_60476fb819eee87b = []byte{
-	// 542 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x9c, 0x53, 0xc1, 0x6e, 0xd3, 0x40,
-	0x10, 0xad, 0x69, 0x9a, 0xb6, 0xd3, 0xa4, 0x50, 0x0b, 0x51, 0xcb, 0x05, 0x2b, 0x5a, 0x2e, 0xb9,
-	0xe0, 0xb4, 0x94, 0x2b, 0x48, 0xb4, 0x04, 0xd1, 0x43, 0x11, 0x2c, 0x07, 0x10, 0x97, 0xb2, 0x71,
-	0xa6, 0xb1, 0x55, 0xc7, 0x6b, 0x76, 0x6d, 0x87, 0xfe, 0x05, 0xff, 0xc1, 0x8f, 0x70, 0xec, 0x91,
-	0x23, 0x4a, 0x7e, 0x04, 0x79, 0x77, 0x1d, 0x12, 0x8b, 0xa8, 0x12, 0x37, 0x3f, 0xbf, 0x37, 0x6f,
-	0xde, 0xcc, 0xee, 0xc2, 0x41, 0x1a, 0xb2, 0x98, 0xf5, 0x26, 0x91, 0xc0, 0x5e, 0x71, 0xd4, 0x1b,
-	0xb1, 0x0c, 0x27, 0xec, 0xda, 0x4f, 0x05, 0xcf, 0xb8, 0xdd, 0x56, 0xa4, 0x5f, 0x92, 0x7e, 0x71,
-	0xe4, 0xd6, 0xb4, 0x98, 0x04, 0x31, 0x2b, 0x50, 0x6b, 0xdd, 0x87, 0x75, 0xb2, 0xc0, 0x98, 0xa7,
-	0x2b, 0xd8, 0x68, 0x88, 0x49, 0x16, 0x65, 0xa6, 0x8f, 0xeb, 0x2c, 0xb3, 0x29, 0xa2, 0x30, 0x8c,
-	0xbb, 0xcc, 0x48, 0x64, 0x31, 0x0e, 0x35, 0x47, 0xda, 0xb0, 0x73, 0x96, 0x5c, 0x72, 0x8a, 0x5f,
-	0x73, 0x94, 0x19, 0xf9, 0x61, 0x41, 0x4b, 0x63, 0x99, 0xf2, 0x44, 0xa2, 0x7d, 0x0c, 0x5b, 0x55,
-	0x1f, 0xc7, 0xea, 0x58, 0xdd, 0x9d, 0xa7, 0xfb, 0xfe, 0xd2, 0x40, 0xfe, 0x99, 0xa1, 0xe9, 0x5c,
-	0x68, 0x1f, 0x42, 0x73, 0xc2, 0xc5, 0x15, 0x0a, 0xe7, 0x8e, 0x2a, 0x71, 0x6a, 0x25, 0x1f, 0x15,
-	0x49, 0xf1, 0x92, 0x1a, 0x9d, 0xed, 0xc2, 0x56, 0x10, 0xe7, 0x32, 0x43, 0x21, 0x9d, 0xf5, 0xce,
-	0x7a, 0xb7, 0x41, 0xe7, 0xd8, 0x76, 0x60, 0xb3, 0x40, 0x21, 0x23, 0x9e, 0x38, 0x8d, 0x8e, 0xd5,
-	0xdd, 0xa6, 0x15, 0x24, 0x0c, 0xee, 0xbd, 0xcf, 0x51, 0x5c, 0x9f, 0xb2, 0x38, 0x36, 0x13, 0x94,
-	0x6a, 0x53, 0xa9, 0xf2, 0x36, 0x68, 0x05, 0xcb, 0x51, 0xaa, 0x85, 0x9a, 0x5c, 0xf5, 0x51, 0xfa,
-	0x86, 0xa6, 0x73, 0x21, 0xe9, 0xc3, 0xde, 0x42, 0x0b, 0xb3, 0x94, 0x43, 0xd8, 0x10, 0x98, 0xc6,
-	0xd5, 0x46, 0xdc, 0x9a, 0xcd, 0x07, 0xb5, 0x60, 0x5a, 0x2a, 0xa8, 0x16, 0x92, 0x4f, 0xd0, 0xa6,
-	0x28, 0xf3, 0x38, 0xbb, 0x3d, 0xe6, 0x7d, 0xd8, 0x88, 0x92, 0x21, 0x7e, 0x53, 0x19, 0x1b, 0x54,
-	0x03, 0x7b, 0x1f, 0x36, 0x27, 0x2c, 0xca, 0x2e, 0xc6, 0xe5, 0x7e, 0xac, 0x6e, 0x9b, 0x36, 0x4b,
-	0x78, 0x2e, 0xc9, 0x09, 0xec, 0x56, 0xce, 0xff, 0x9d, 0xee, 0x35, 0xec, 0xbe, 0xc2, 0x38, 0x2a,
-	0xca, 0x33, 0xd1, 0xf1, 0x9e, 0xc1, 0xe6, 0x18, 0xa5, 0x64, 0x23, 0x5c, 0xe1, 0xf2, 0x0e, 0x51,
-	0x9c, 0x6b, 0x05, 0xad, 0xa4, 0x64, 0x0f, 0xee, 0xce, 0x7d, 0x74, 0x18, 0xf2, 0xa5, 0x1c, 0x3c,
-	0xe0, 0x62, 0x78, 0xfb, 0xe0, 0x0f, 0xa0, 0x99, 0xe4, 0xe3, 0x81, 0xb9, 0x35, 0x0d, 0x6a, 0x90,
-	0xfd, 0x08, 0x60, 0xc0, 0xb2, 0x20, 0xbc, 0x08, 0x99, 0x0c, 0xd5, 0xf4, 0x2d, 0xba, 0xad, 0xfe,
-	0xbc, 0x61, 0x32, 0x24, 0xfd, 0x72, 0x01, 0xba, 0xc3, 0xfc, 0xce, 0x36, 0x85, 0xfa, 0x63, 0xb2,
-	0x1f, 0xac, 0xd8, 0x80, 0x2a, 0x32, 0x52, 0xf2, 0x02, 0x5a, 0xa7, 0x61, 0x9e, 0x5c, 0x55, 0x39,
-	0x7d, 0xd8, 0x08, 0x4a, 0x6c, 0x3c, 0xea, 0x57, 0xf8, 0x2d, 0xe2, 0x50, 0xeb, 0xb5, 0x8c, 0xbc,
-	0x84, 0xb6, 0xa9, 0xff, 0x7b, 0x0c, 0x8b, 0x06, 0xff, 0x3e, 0x86, 0x45, 0x8b, 0x93, 0xe7, 0x3f,
-	0xa7, 0x9e, 0x75, 0x33, 0xf5, 0xac, 0xdf, 0x53, 0xcf, 0xfa, 0x3e, 0xf3, 0xd6, 0x6e, 0x66, 0xde,
-	0xda, 0xaf, 0x99, 0xb7, 0xf6, 0xf9, 0xf1, 0x28, 0xca, 0xc2, 0x7c, 0xe0, 0x07, 0x7c, 0xdc, 0x53,
-	0x36, 0x4f, 0x46, 0x5c, 0x7f, 0xf4, 0x02, 0x2e, 0x50, 0x3d, 0xed, 0x41, 0x53, 0xbd, 0xe8, 0xe3,
-	0x3f, 0x01, 0x00, 0x00, 0xff, 0xff, 0x65, 0x6e, 0x61, 0xcf, 0x8e, 0x04, 0x00, 0x00,
+	// 655 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x9c, 0x54, 0xcd, 0x4e, 0xdb, 0x4c,
+	0x14, 0xc5, 0x5f, 0x20, 0x81, 0x4b, 0xc2, 0x57, 0xac, 0x0a, 0xdc, 0x40, 0xad, 0x68, 0xba, 0x61,
+	0x53, 0x87, 0x9f, 0xaa, 0xbb, 0x56, 0x05, 0x0a, 0x82, 0x05, 0x55, 0x3b, 0x2c, 0x5a, 0x75, 0x43,
+	0x27, 0xce, 0x25, 0xb6, 0x70, 0x6c, 0x33, 0x63, 0x27, 0xf4, 0x2d, 0xba, 0xe9, 0x53, 0xf4, 0x45,
+	0xba, 0x64, 0xd9, 0x65, 0x05, 0x2f, 0x52, 0xcd, 0x8f, 0xdd, 0xc4, 0x02, 0x21, 0x75, 0x37, 0x77,
+	0xce, 0xb9, 0x67, 0xce, 0x3d, 0x37, 0x31, 0xac, 0xa5, 0x01, 0x8b, 0x58, 0x77, 0x1c, 0x72, 0xec,
+	0x8e, 0xb6, 0xba, 0x03, 0x96, 0xe1, 0x98, 0x7d, 0xf5, 0x52, 0x9e, 0x64, 0x89, 0xdd, 0x52, 0xa0,
+	0x27, 0x41, 0x6f, 0xb4, 0xd5, 0xae, 0x70, 0x31, 0xf6, 0x23, 0x36, 0x42, 0xcd, 0x6d, 0xaf, 0x57,
+	0xc1, 0x11, 0x46, 0x49, 0x7a, 0x0f, 0x1a, 0xf6, 0x31, 0xce, 0xc2, 0xcc, 0xbc, 0xd3, 0x76, 0xa6,
+	0xd1, 0x14, 0x91, 0x1b, 0xe4, 0xc9, 0x34, 0x72, 0x99, 0x23, 0x2f, 0x9a, 0xda, 0xd3, 0x90, 0x40,
+	0x16, 0x61, 0x5f, 0x63, 0xa4, 0x05, 0x8b, 0xc7, 0xf1, 0x79, 0x42, 0xf1, 0x32, 0x47, 0x91, 0x91,
+	0x1f, 0x16, 0x34, 0x75, 0x2d, 0xd2, 0x24, 0x16, 0x68, 0xef, 0xc0, 0x7c, 0x61, 0xc1, 0xb1, 0x3a,
+	0xd6, 0xc6, 0xe2, 0xf6, 0xaa, 0x37, 0x35, 0xab, 0x77, 0x6c, 0x60, 0x5a, 0x12, 0xed, 0x4d, 0xa8,
+	0x8f, 0x13, 0x7e, 0x81, 0xdc, 0xf9, 0x4f, 0xb5, 0x38, 0x95, 0x96, 0x8f, 0x0a, 0xa4, 0x78, 0x4e,
+	0x0d, 0xcf, 0x6e, 0xc3, 0xbc, 0x1f, 0xe5, 0x22, 0x43, 0x2e, 0x9c, 0x5a, 0xa7, 0xb6, 0x31, 0x4b,
+	0xcb, 0xda, 0x76, 0xa0, 0x31, 0x42, 0x2e, 0xc2, 0x24, 0x76, 0x66, 0x3b, 0xd6, 0xc6, 0x02, 0x2d,
+	0x4a, 0xc2, 0xe0, 0xd1, 0x07, 0x39, 0xe7, 0x3e, 0x8b, 0x22, 0x33, 0x81, 0x64, 0x9b, 0x4e, 0xe5,
+	0x77, 0x96, 0x16, 0xa5, 0x1c, 0xa5, 0xc8, 0xda, 0xf8, 0xaa, 0x8e, 0x72, 0x60, 0x60, 0x5a, 0x12,
+	0xc9, 0x01, 0x2c, 0x4f, 0x3c, 0x61, 0x42, 0xd9, 0x84, 0x39, 0x8e, 0x69, 0x54, 0x24, 0xd2, 0xae,
+	0xc8, 0x9c, 0xaa, 0x80, 0xa9, 0x64, 0x50, 0x4d, 0x24, 0x6f, 0xa0, 0x79, 0x8a, 0x42, 0x9a, 0x96,
+	0x42, 0x42, 0x2a, 0xf8, 0xf2, 0xe0, 0x58, 0x9d, 0xda, 0x9d, 0x0a, 0x25, 0x97, 0x6a, 0x22, 0x39,
+	0x82, 0x25, 0x73, 0xbb, 0x1b, 0x8b, 0xb1, 0xcc, 0xe5, 0x25, 0x34, 0x98, 0x3e, 0x1a, 0x95, 0xf5,
+	0xbb, 0x55, 0x34, 0x9f, 0x16, 0x64, 0xf2, 0xdd, 0x82, 0xd6, 0x14, 0x24, 0x33, 0x13, 0xfa, 0x42,
+	0x4d, 0xd4, 0xa4, 0x45, 0xa9, 0xd2, 0x4c, 0xf2, 0x38, 0x33, 0xab, 0x94, 0x69, 0xea, 0xd2, 0x76,
+	0x01, 0xfc, 0x30, 0x0d, 0x90, 0x67, 0x78, 0x95, 0x39, 0x35, 0xd5, 0x36, 0x71, 0x63, 0x6f, 0x42,
+	0xe3, 0x9c, 0x85, 0x51, 0xce, 0x51, 0x6d, 0x6d, 0x71, 0x7b, 0xa5, 0xe2, 0xee, 0x50, 0xa3, 0xb4,
+	0xa0, 0x91, 0x4f, 0xd0, 0xa2, 0x28, 0xf2, 0x28, 0x7b, 0x78, 0x95, 0x8f, 0x61, 0x2e, 0x8c, 0xfb,
+	0x78, 0x65, 0x4c, 0xe9, 0xc2, 0x5e, 0x85, 0xc6, 0x98, 0x85, 0xd9, 0xd9, 0x50, 0x28, 0x3f, 0x2d,
+	0x5a, 0x97, 0xe5, 0x89, 0x20, 0x7b, 0xb0, 0x54, 0x28, 0xff, 0xf3, 0x06, 0x0f, 0x61, 0xe9, 0x2d,
+	0x46, 0xe1, 0x48, 0xfe, 0x6e, 0xb5, 0xbd, 0x17, 0xd0, 0x18, 0xa2, 0x10, 0x6c, 0x80, 0xf7, 0xa8,
+	0xbc, 0x47, 0xe4, 0x27, 0x9a, 0x41, 0x0b, 0x2a, 0x59, 0x86, 0xff, 0x4b, 0x1d, 0x6d, 0x86, 0x7c,
+	0x91, 0x83, 0xfb, 0x09, 0xef, 0x3f, 0x3c, 0xf8, 0x0a, 0xd4, 0xe3, 0x7c, 0xd8, 0x2b, 0xd7, 0x61,
+	0x2a, 0xfb, 0x29, 0x40, 0x8f, 0x65, 0x7e, 0x70, 0x16, 0x30, 0x11, 0x98, 0x6d, 0x2c, 0xa8, 0x9b,
+	0x23, 0x26, 0x02, 0x72, 0x20, 0x03, 0xd0, 0x2f, 0x94, 0xff, 0xeb, 0x3a, 0x57, 0x37, 0xc6, 0xfb,
+	0xda, 0x3d, 0x09, 0xa8, 0x26, 0x43, 0x25, 0xaf, 0xa1, 0xb9, 0x1f, 0xe4, 0xf1, 0x45, 0xe1, 0xd3,
+	0x83, 0x39, 0x5f, 0xd6, 0x46, 0xa3, 0xfa, 0x37, 0x7f, 0x87, 0xd8, 0xd7, 0x7c, 0x4d, 0x23, 0xbb,
+	0xd0, 0x32, 0xfd, 0x7f, 0xd7, 0x30, 0x29, 0x70, 0xf7, 0x1a, 0x26, 0x25, 0xf6, 0x5e, 0xfd, 0xbc,
+	0x71, 0xad, 0xeb, 0x1b, 0xd7, 0xfa, 0x7d, 0xe3, 0x5a, 0xdf, 0x6e, 0xdd, 0x99, 0xeb, 0x5b, 0x77,
+	0xe6, 0xd7, 0xad, 0x3b, 0xf3, 0xf9, 0xd9, 0x20, 0xcc, 0x82, 0xbc, 0xe7, 0xf9, 0xc9, 0xb0, 0xab,
+	0x64, 0x9e, 0x0f, 0x12, 0x7d, 0xe8, 0xfa, 0x09, 0x47, 0xf5, 0xf9, 0xeb, 0xd5, 0xd5, 0x57, 0x6f,
+	0xe7, 0x4f, 0x00, 0x00, 0x00, 0xff, 0xff, 0xa9, 0x6c, 0x4c, 0x38, 0xcd, 0x05, 0x00, 0x00,
 }
 
 func (m *InfoRequest) Marshal() (dAtA []byte, err error) {
@@ -817,6 +986,134 @@ func (m *QueryCallResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 			i -= size
 			i = encodeVarintGateway(dAtA, i, uint64(size))
 		}
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *SessionCalls) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *SessionCalls) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *SessionCalls) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Calls) > 0 {
+		for iNdEx := len(m.Calls) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Calls[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintGateway(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *SessionAnswers) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *SessionAnswers) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *SessionAnswers) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Answers) > 0 {
+		for iNdEx := len(m.Answers) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Answers[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintGateway(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *SessionAnswer) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *SessionAnswer) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *SessionAnswer) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Failure != nil {
+		{
+			size, err := m.Failure.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintGateway(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x22
+	}
+	if len(m.Ciphertext) > 0 {
+		i -= len(m.Ciphertext)
+		copy(dAtA[i:], m.Ciphertext)
+		i = encodeVarintGateway(dAtA, i, uint64(len(m.Ciphertext)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.Counter != 0 {
+		i = encodeVarintGateway(dAtA, i, uint64(m.Counter))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Session) > 0 {
+		i -= len(m.Session)
+		copy(dAtA[i:], m.Session)
+		i = encodeVarintGateway(dAtA, i, uint64(len(m.Session)))
 		i--
 		dAtA[i] = 0xa
 	}
@@ -1171,6 +1468,60 @@ func (m *QueryCallResponse) Size() (n int) {
 	_ = l
 	if m.Reply != nil {
 		l = m.Reply.Size()
+		n += 1 + l + sovGateway(uint64(l))
+	}
+	return n
+}
+
+func (m *SessionCalls) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Calls) > 0 {
+		for _, e := range m.Calls {
+			l = e.Size()
+			n += 1 + l + sovGateway(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *SessionAnswers) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Answers) > 0 {
+		for _, e := range m.Answers {
+			l = e.Size()
+			n += 1 + l + sovGateway(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *SessionAnswer) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Session)
+	if l > 0 {
+		n += 1 + l + sovGateway(uint64(l))
+	}
+	if m.Counter != 0 {
+		n += 1 + sovGateway(uint64(m.Counter))
+	}
+	l = len(m.Ciphertext)
+	if l > 0 {
+		n += 1 + l + sovGateway(uint64(l))
+	}
+	if m.Failure != nil {
+		l = m.Failure.Size()
 		n += 1 + l + sovGateway(uint64(l))
 	}
 	return n
@@ -1740,6 +2091,347 @@ func (m *QueryCallResponse) Unmarshal(dAtA []byte) error {
 				m.Reply = &SealedReply{}
 			}
 			if err := m.Reply.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipGateway(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthGateway
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *SessionCalls) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowGateway
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: SessionCalls: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: SessionCalls: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Calls", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGateway
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGateway
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGateway
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Calls = append(m.Calls, &SessionCall{})
+			if err := m.Calls[len(m.Calls)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipGateway(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthGateway
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *SessionAnswers) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowGateway
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: SessionAnswers: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: SessionAnswers: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Answers", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGateway
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGateway
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGateway
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Answers = append(m.Answers, &SessionAnswer{})
+			if err := m.Answers[len(m.Answers)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipGateway(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthGateway
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *SessionAnswer) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowGateway
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: SessionAnswer: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: SessionAnswer: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Session", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGateway
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthGateway
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthGateway
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Session = append(m.Session[:0], dAtA[iNdEx:postIndex]...)
+			if m.Session == nil {
+				m.Session = []byte{}
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Counter", wireType)
+			}
+			m.Counter = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGateway
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Counter |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Ciphertext", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGateway
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthGateway
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthGateway
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Ciphertext = append(m.Ciphertext[:0], dAtA[iNdEx:postIndex]...)
+			if m.Ciphertext == nil {
+				m.Ciphertext = []byte{}
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Failure", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGateway
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGateway
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGateway
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Failure == nil {
+				m.Failure = &Failure{}
+			}
+			if err := m.Failure.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -50,6 +51,7 @@ type Chain struct {
 	Paid    map[string]*big.Int // payouts that effects made
 	Ahead   uint64              // blocks from the agreement on an input key to its use, where it replaces another
 
+	shown    atomic.Uint64 // Height, for clocks that other goroutines read
 	key      ed25519.PrivKey
 	trees    map[string]*iavl.MutableTree
 	names    []string
@@ -145,7 +147,7 @@ func (c *Chain) save() {
 }
 
 // Time is the newest block's.
-func (c *Chain) Time() time.Time { return Start().Add(time.Duration(c.Height) * time.Second) }
+func (c *Chain) Time() time.Time { return Start().Add(time.Duration(c.shown.Load()) * time.Second) }
 
 // Block is the encoded light block of height.
 func (c *Chain) Block(height uint64) []byte { return c.blocks[height] }
@@ -157,6 +159,7 @@ func (c *Chain) Hash(height uint64) []byte { return c.hashes[height] }
 func (c *Chain) NewBlock() {
 	c.T.Helper()
 	c.Height++
+	c.shown.Store(c.Height)
 	c.requests = nil
 	root, _ := c.outer(c.Height, c.names[0])
 	c.blocks[c.Height], c.hashes[c.Height] = c.Sign(c.Height, c.Time(), root, c.key)

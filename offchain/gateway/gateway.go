@@ -152,6 +152,35 @@ func (g *Gateway) Query(ctx context.Context, r *wire.QueryCallRequest) (*wire.Qu
 	return &wire.QueryCallResponse{Reply: reply}, nil
 }
 
+// OpenSession hands an opening to the enclave.
+func (g *Gateway) OpenSession(ctx context.Context, r *wire.SessionOpen) (*wire.SessionOpened, error) {
+	if r.Envelope == nil {
+		return nil, &gatewayrpc.Error{Code: gatewayrpc.CodeMalformed, Message: "the opening has no envelope", Next: "Seal it to the cluster's input key."}
+	}
+	if err := g.calls.enter(); err != nil {
+		return nil, err
+	}
+	defer g.calls.leave()
+	out, err := g.call(ctx, &wire.In{Body: &wire.In_SessionOpen{SessionOpen: r}})
+	if err == nil && out.GetSessionOpened() == nil {
+		err = noReply()
+	}
+	return out.GetSessionOpened(), err
+}
+
+// AskSession hands a request in a session to the enclave.
+func (g *Gateway) AskSession(ctx context.Context, r *wire.SessionCall) (*wire.SessionReply, error) {
+	if err := g.calls.enter(); err != nil {
+		return nil, err
+	}
+	defer g.calls.leave()
+	out, err := g.call(ctx, &wire.In{Body: &wire.In_SessionCall{SessionCall: r}})
+	if err == nil && out.GetSessionReply() == nil {
+		err = noReply()
+	}
+	return out.GetSessionReply(), err
+}
+
 // Result gives an item's sealed result. While it is not final it waits as long as the caller allows; no reply: still not.
 func (g *Gateway) Result(ctx context.Context, r *wire.ResultRequest) (*wire.ResultResponse, error) {
 	if err := g.calls.enter(); err != nil {
@@ -197,6 +226,15 @@ func (g *Gateway) Result(ctx context.Context, r *wire.ResultRequest) (*wire.Resu
 }
 
 func (g *Gateway) ask(ctx context.Context, in *wire.In) (*wire.SealedReply, error) {
+	out, err := g.call(ctx, in)
+	if err == nil && out.GetReply() == nil {
+		err = noReply()
+	}
+	return out.GetReply(), err
+}
+
+// call gives the enclave's answer; what users may see of an error is a gatewayrpc.Error.
+func (g *Gateway) call(ctx context.Context, in *wire.In) (*wire.Out, error) {
 	ctx, cancel := context.WithTimeout(ctx, enclaveTimeout)
 	defer cancel()
 	out, err := g.cfg.Enclave.Call(ctx, in)
@@ -206,12 +244,12 @@ func (g *Gateway) ask(ctx context.Context, in *wire.In) (*wire.SealedReply, erro
 		return nil, gatewayrpc.Of(f.Failure)
 	case errors.Is(err, enclave.ErrDown):
 		return nil, down()
-	case err != nil:
-		return nil, err
-	case out.GetReply() == nil:
-		return nil, &gatewayrpc.Error{Code: gatewayrpc.CodeInternal, Message: "the enclave gave no reply", Next: "Use another member's gateway."}
 	}
-	return out.GetReply(), nil
+	return out, err
+}
+
+func noReply() error {
+	return &gatewayrpc.Error{Code: gatewayrpc.CodeInternal, Message: "the enclave gave no reply", Next: "Use another member's gateway."}
 }
 
 func down() error {

@@ -6,6 +6,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/hpke"
 	"errors"
 	"fmt"
 	"os"
@@ -355,14 +356,23 @@ func (c *Client) SubmitCall(ctx context.Context, in Call) (*Pending, error) {
 }
 
 func (c *Client) sealTo(v *View, domain string, aad []byte, m wire.Message) (*wire.Envelope, *seal.ReplyKey, error) {
-	if v.Key == nil {
-		return nil, nil, &Failure{&wire.Failure{Code: "not-serving", Message: fmt.Sprintf("cluster %d has no input key yet: fewer than %d members have announced one", v.Cluster.Id, v.Cluster.Quorum), Next: "try again in a few blocks; are its members running?"}}
-	}
-	pk, err := seal.PublicKey(v.Key.InputKey)
+	pk, at, err := c.keyOf(v, domain)
 	if err != nil {
 		return nil, nil, err
 	}
-	return seal.Seal(pk, seal.Context{Domain: domain, ChainID: c.ChainID(), Cluster: v.Cluster.Id, Epoch: v.Key.Epoch, Roster: v.Key.Roster}, aad, wire.Marshal(m))
+	return seal.Seal(pk, at, aad, wire.Marshal(m))
+}
+
+// keyOf is the key in force and what is sealed to it under a domain.
+func (c *Client) keyOf(v *View, domain string) (hpke.PublicKey, seal.Context, error) {
+	if v.Key == nil {
+		return nil, seal.Context{}, &Failure{&wire.Failure{Code: "not-serving", Message: fmt.Sprintf("cluster %d has no input key yet: fewer than %d members have announced one", v.Cluster.Id, v.Cluster.Quorum), Next: "try again in a few blocks; are its members running?"}}
+	}
+	pk, err := seal.PublicKey(v.Key.InputKey)
+	if err != nil {
+		return nil, seal.Context{}, err
+	}
+	return pk, seal.Context{Domain: domain, ChainID: c.ChainID(), Cluster: v.Cluster.Id, Epoch: v.Key.Epoch, Roster: v.Key.Roster}, nil
 }
 
 // Permit signs a query right of the account. Without contracts it is for all of the cluster.

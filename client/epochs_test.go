@@ -36,6 +36,10 @@ type village struct {
 	asked    func()                                  // a query comes
 	lie      func(*wire.ResultRequest) *wire.Failure // instead of a result
 	contract string
+
+	opened int                      // sessions
+	gone   *enclavetest.Node        // answers no requests in sessions
+	garble func(*wire.SessionReply) // the next one
 }
 
 func newVillage(t *testing.T) (*village, *Client) {
@@ -151,6 +155,34 @@ func (d door) Query(_ context.Context, r *wire.QueryCallRequest) (*wire.QueryCal
 	}
 	reply, err := answer(d.x.Do(&wire.In{Body: &wire.In_Query{Query: &wire.QueryCall{Cluster: r.Cluster, Envelope: r.Envelope}}}))
 	return &wire.QueryCallResponse{Reply: reply}, err
+}
+
+func (d door) OpenSession(_ context.Context, r *wire.SessionOpen) (*wire.SessionOpened, error) {
+	d.v.mu.Lock()
+	defer d.v.mu.Unlock()
+	d.v.opened++
+	outs := d.x.Do(&wire.In{Body: &wire.In_SessionOpen{SessionOpen: r}})
+	if o := outs[0].GetSessionOpened(); o != nil {
+		return o, nil
+	}
+	return nil, &Failure{enclavetest.Failure(outs)}
+}
+
+func (d door) AskSession(ctx context.Context, r *wire.SessionCall) (*wire.SessionReply, error) {
+	d.v.mu.Lock()
+	defer d.v.mu.Unlock()
+	if d.v.gone == d.x {
+		return nil, &Failure{&wire.Failure{Code: "unreachable", Message: "m", Next: "n"}}
+	}
+	outs := d.x.RT.(enclavetest.Asker).Ask(ctx, &wire.In{Body: &wire.In_SessionCall{SessionCall: r}})
+	if a := outs[0].GetSessionReply(); a != nil {
+		if d.v.garble != nil {
+			d.v.garble(a)
+			d.v.garble = nil
+		}
+		return a, nil
+	}
+	return nil, &Failure{enclavetest.Failure(outs)}
 }
 
 func (d door) Result(_ context.Context, r *wire.ResultRequest) (*wire.ResultResponse, error) {

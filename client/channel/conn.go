@@ -15,7 +15,7 @@ import (
 	"github.com/phala-go/phala/core/wire"
 )
 
-// Conn is a channel to an enclave that was accepted. It is a client.Gateway. Its methods may be called at the same time and take
+// Conn is a channel to an enclave that was accepted. It is a client.Gateway and a client.SessionGateway. Its methods may be called at the same time and take
 // turns. After an error other than a *client.Failure it is of no more use: dial anew.
 type Conn struct {
 	verdict channel.Verdict
@@ -63,6 +63,24 @@ func (c *Conn) Query(ctx context.Context, q *wire.QueryCallRequest) (*wire.Query
 		return nil, err
 	}
 	return &wire.QueryCallResponse{Reply: r}, nil
+}
+
+// OpenSession opens a session. A refusal is a *client.Failure.
+func (c *Conn) OpenSession(ctx context.Context, o *wire.SessionOpen) (*wire.SessionOpened, error) {
+	out, err := c.call(ctx, &wire.In{Body: &wire.In_SessionOpen{SessionOpen: o}})
+	if err == nil && out.GetSessionOpened() == nil {
+		err = c.end(fmt.Errorf("opening a session: the enclave answered with %T", out.Body))
+	}
+	return out.GetSessionOpened(), err
+}
+
+// AskSession asks in a session. A refusal is a *client.Failure.
+func (c *Conn) AskSession(ctx context.Context, r *wire.SessionCall) (*wire.SessionReply, error) {
+	out, err := c.call(ctx, &wire.In{Body: &wire.In_SessionCall{SessionCall: r}})
+	if err == nil && out.GetSessionReply() == nil {
+		err = c.end(fmt.Errorf("asking in a session: the enclave answered with %T", out.Body))
+	}
+	return out.GetSessionReply(), err
 }
 
 // Result asks for the result of an input, and again until it is final or the request's wait is over. A refusal is a *client.Failure.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -257,13 +259,18 @@ func queryCmd(e *env) *cobra.Command {
 	var cluster uint64
 	var valid time.Duration
 	cmd := &cobra.Command{
-		Use: "query CONTRACT JSON", Short: "Ask a contract; --from signs a permit to ask as that account", Args: cobra.ExactArgs(2),
+		Use: "query CONTRACT JSON|-", Short: "Ask a contract; --from signs a permit to ask as that account", Args: cobra.ExactArgs(2),
+		Long: "Ask a contract. With - for the message, standard input has one message a line: they are asked one after another in one session,\nand each line of the output answers one of them.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			msg, err := jsonArg("message", args[1])
-			if err != nil {
-				return err
+			ctx := cmd.Context()
+			var msg []byte
+			if args[1] != "-" {
+				var err error
+				if msg, err = jsonArg("message", args[1]); err != nil {
+					return err
+				}
 			}
-			c, err := e.client(cmd.Context(), false)
+			c, err := e.client(ctx, false)
 			if err != nil {
 				return err
 			}
@@ -273,17 +280,14 @@ func queryCmd(e *env) *cobra.Command {
 					return err
 				}
 			}
-			a, err := c.Query(cmd.Context(), cluster, args[0], msg, p)
+			if msg == nil {
+				return e.queryAll(ctx, c, cluster, args[0], p, cmd.InOrStdin())
+			}
+			a, err := c.Query(ctx, cluster, args[0], msg, p)
 			if err != nil {
 				return err
 			}
-			var data any = string(a.Data)
-			if json.Valid(a.Data) {
-				data = json.RawMessage(a.Data)
-			}
-			return e.print(map[string]any{"data": data, "height": a.Height, "batch": a.Number, "root": hex.EncodeToString(a.Root)}, func(w io.Writer) {
-				fmt.Fprintln(w, string(a.Data))
-			})
+			return e.printAnswer(a)
 		},
 	}
 	f := cmd.Flags()
@@ -291,6 +295,50 @@ func queryCmd(e *env) *cobra.Command {
 	f.Uint64Var(&cluster, "cluster", 1, "number of the cluster")
 	f.DurationVar(&valid, "permit-valid", 10*time.Minute, "how long the permit is valid")
 	return cmd
+}
+
+func (e *env) printAnswer(a *client.Answer) error {
+	var data any = string(a.Data)
+	if json.Valid(a.Data) {
+		data = json.RawMessage(a.Data)
+	}
+	return e.print(map[string]any{"data": data, "height": a.Height, "batch": a.Number, "root": hex.EncodeToString(a.Root)}, func(w io.Writer) {
+		fmt.Fprintln(w, string(a.Data))
+	})
+}
+
+// maxQuestion bounds a line of standard input, bytes.
+const maxQuestion = 1 << 20
+
+// queryAll asks what stands in in, a message a line, in one session. It ends with the first refusal, and says of which line.
+func (e *env) queryAll(ctx context.Context, c *client.Client, cluster uint64, contract string, p *wire.Permit, in io.Reader) error {
+	s, err := c.OpenSession(ctx, cluster, p)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, maxQuestion)
+	for n := 1; lines.Scan(); n++ {
+		msg := bytes.TrimSpace(lines.Bytes())
+		if len(msg) == 0 {
+			continue
+		}
+		if !json.Valid(msg) {
+			return usage("line %d is not JSON: %.60s", n, msg)
+		}
+		a, err := s.Query(ctx, contract, msg)
+		if err == nil {
+			err = e.printAnswer(a)
+		}
+		if err != nil {
+			return fmt.Errorf("line %d: %w", n, err)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("reading the messages, at most %d bytes a line: %w", maxQuestion, err)
+	}
+	return nil
 }
 
 func statusCmd(e *env) *cobra.Command {

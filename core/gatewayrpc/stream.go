@@ -152,6 +152,7 @@ type Stream struct {
 	mu      sync.Mutex
 	queue   []*wire.SessionCall
 	waiting map[requestID]chan *wire.SessionAnswer
+	heard   bool  // an answer has come
 	err     error // why it has ended
 }
 
@@ -168,6 +169,20 @@ func (c *Client) AskSessions(ctx context.Context) *Stream {
 	go s.send(ctx)
 	go s.receive()
 	return s
+}
+
+// Ended says whether the stream is of no more use.
+func (s *Stream) Ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err != nil
+}
+
+// Answered says whether any answer has ever come: if not, streams may not get through to this gateway at all.
+func (s *Stream) Answered() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.heard
 }
 
 // Close ends the stream; requests that wait are given up.
@@ -239,6 +254,7 @@ func (s *Stream) receive() {
 			return
 		}
 		s.mu.Lock()
+		s.heard = true
 		for _, a := range m.Answers {
 			id := requestID{string(a.Session), a.Counter}
 			if done := s.waiting[id]; done != nil {

@@ -45,7 +45,7 @@ func run(ctx context.Context, only, bin string, calls int) error {
 		return fmt.Errorf("reading the load: %w", err)
 	}
 	fmt.Println("load/average", strings.Fields(string(load))[0], "processes")
-	groups := append(append(append(append(rules(), keys()...), dcap()...), sevsnp()...), newMember(bin), generation(bin), network(bin, calls))
+	groups := append(append(append(append(rules(), keys()...), dcap()...), sevsnp()...), newMember(bin), generation(bin), network(bin, calls), queries(bin))
 	for _, g := range groups {
 		if !g.wanted(only) {
 			continue

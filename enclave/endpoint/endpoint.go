@@ -73,7 +73,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 func (s *Server) converse(ctx context.Context, c net.Conn) error {
 	out := newOutbox(c)
 	defer out.close()
-	places := make(chan struct{}, maxApart)
+	apart := &workers{jobs: make(chan func())}
+	defer close(apart.jobs)
 	r := bufio.NewReaderSize(c, 1<<16)
 	for {
 		frame, err := readFrame(r)
@@ -83,14 +84,14 @@ func (s *Server) converse(ctx context.Context, c net.Conn) error {
 		if err != nil {
 			return err
 		}
-		if err := s.take(ctx, frame, out, places); err != nil {
+		if err := s.take(ctx, frame, out, apart); err != nil {
 			return fmt.Errorf("answering: %w", err)
 		}
 	}
 }
 
 // take answers one frame, in its turn or, where it needs none, whenever it is done.
-func (s *Server) take(ctx context.Context, frame []byte, out *outbox, places chan struct{}) error {
+func (s *Server) take(ctx context.Context, frame []byte, out *outbox, apart *workers) error {
 	var in wire.In
 	if err := wire.Unmarshal(frame, &in); err != nil || in.Body == nil {
 		return out.put(garbage(len(frame)))
@@ -98,12 +99,35 @@ func (s *Server) take(ctx context.Context, frame []byte, out *outbox, places cha
 	if !s.handler.Apart(&in) {
 		return out.put(s.turn(ctx, &in))
 	}
-	places <- struct{}{}
-	go func() {
-		defer func() { <-places }()
+	apart.do(func() {
 		_ = out.put(s.handler.Handle(ctx, &in)) // the next turn, or the reader, hears of the error too
-	}()
+	})
 	return nil
+}
+
+// workers are goroutines that stay: what a contract needs of their stacks is made once. One goroutine gives them work.
+type workers struct {
+	jobs chan func()
+	n    int
+}
+
+// do has job done; it waits while maxApart are under way.
+func (w *workers) do(job func()) {
+	select {
+	case w.jobs <- job:
+		return
+	default:
+	}
+	if w.n == maxApart {
+		w.jobs <- job
+		return
+	}
+	w.n++
+	go func() {
+		for ; job != nil; job = <-w.jobs {
+			job()
+		}
+	}()
 }
 
 // garbage is the answer to a frame that says nothing; the connection goes on, since frames keep their borders.

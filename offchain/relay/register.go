@@ -35,7 +35,9 @@ func (s *session) register() error {
 			registered = registered || err == nil
 			s.cfg.Metrics.Add(metrics.Registrations, 1, outcomeOf(err))
 			if err == nil {
-				w, tip, err = s.recordOnChain()
+				if w, tip, err = s.recordOnChain(); err == nil {
+					s.lookAtWorker(w, tip)
+				}
 			}
 		} else if err == nil && !registered {
 			// The record is of this boot: the enclave was told its name by whoever made it, and is told again.

@@ -64,8 +64,8 @@ type streamed struct {
 	streams *gatewayrpc.Client
 
 	mu     sync.Mutex
-	stream *gatewayrpc.Stream // nil: to be opened
-	none   bool               // streams do not get through
+	stream *stream // nil: to be opened
+	none   bool    // streams do not get through
 }
 
 // AskSession asks on the stream. One that ends is opened anew with the next request.
@@ -75,13 +75,13 @@ func (s *streamed) AskSession(ctx context.Context, r *wire.SessionCall) (*wire.S
 		s.mu.Unlock()
 		return s.gateway.AskSession(ctx, r)
 	}
-	if s.stream == nil || s.stream.Ended() {
-		s.stream = s.streams.AskSessions(s.ctx)
+	if s.stream == nil || s.stream.hasEnded() {
+		s.stream = newStream(s.ctx, s.streams)
 	}
 	st := s.stream
 	s.mu.Unlock()
-	res, err := st.Ask(ctx, r)
-	if err != nil && st.Ended() && !st.Answered() && s.ctx.Err() == nil {
+	res, err := st.ask(ctx, r)
+	if err != nil && st.hasEnded() && !st.answered() && s.ctx.Err() == nil {
 		s.mu.Lock()
 		s.none = true
 		s.mu.Unlock()

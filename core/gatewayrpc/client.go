@@ -51,7 +51,7 @@ func call[Req, Res any](ctx context.Context, c *connect.Client[Req, Res], req *R
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, fromConnect(err)
+		return nil, ErrorOf(err)
 	}
 	return res.Msg, nil
 }

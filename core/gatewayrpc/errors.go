@@ -104,8 +104,8 @@ func known(err error) *Error {
 	return &Error{Code: CodeInternal, Message: "the gateway failed", Next: "Ask the operator to look into its log, or use another member's gateway."}
 }
 
-// fromConnect is the client's side.
-func fromConnect(err error) error {
+// ErrorOf is what a call or a stream has failed of, at the client: an *Error or context.Canceled.
+func ErrorOf(err error) error {
 	var c *connect.Error
 	if !errors.As(err, &c) {
 		return &Error{Code: CodeUnreachable, Message: "the gateway does not answer", Next: "Use another member's gateway.", Cause: err}

@@ -10,8 +10,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/phala-go/phala/core/gatewayrpc"
 	"github.com/phala-go/phala/core/wire"
@@ -22,9 +22,6 @@ type fake struct {
 	err   error
 	query *wire.QueryCallRequest
 	to    *wire.WorkerRef
-
-	hold       chan struct{} // requests in sessions wait for it; nil: they do not
-	busy, most atomic.Int32
 }
 
 func (f *fake) Info(context.Context, *wire.InfoRequest) (*wire.InfoResponse, error) {
@@ -40,21 +37,34 @@ func (f *fake) OpenSession(context.Context, *wire.SessionOpen) (*wire.SessionOpe
 	return &wire.SessionOpened{Salt: []byte{7}}, f.err
 }
 
-func (f *fake) AskSession(ctx context.Context, r *wire.SessionCall) (*wire.SessionReply, error) {
-	n := f.busy.Add(1)
-	defer f.busy.Add(-1)
-	f.most.Store(max(f.most.Load(), n))
-	if f.hold != nil {
-		select {
-		case <-f.hold:
-		case <-ctx.Done():
-			return nil, ctx.Err()
+func (f *fake) AskSession(_ context.Context, r *wire.SessionCall) (*wire.SessionReply, error) {
+	return &wire.SessionReply{Ciphertext: binary.BigEndian.AppendUint64(nil, r.Counter)}, f.err
+}
+
+// AskSessions answers one message and waits for the next.
+func (f *fake) AskSessions(_ context.Context, s gatewayrpc.SessionStream) error {
+	for {
+		if err := s.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+			return err
+		}
+		if err := s.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
+			return err
+		}
+		m, err := s.Receive()
+		if errors.Is(err, io.EOF) {
+			return f.err
+		}
+		if err != nil {
+			return err
+		}
+		out := &wire.SessionAnswers{}
+		for _, c := range m.Calls {
+			out.Answers = append(out.Answers, &wire.SessionAnswer{Counter: c.Counter})
+		}
+		if err := s.Send(out); err != nil {
+			return err
 		}
 	}
-	if r.Counter == 13 {
-		return nil, &gatewayrpc.Error{Code: "replayed", Message: "m", Next: "n"}
-	}
-	return &wire.SessionReply{Ciphertext: binary.BigEndian.AppendUint64(nil, r.Counter)}, f.err
 }
 
 func (f *fake) Result(context.Context, *wire.ResultRequest) (*wire.ResultResponse, error) {
@@ -187,5 +197,42 @@ func TestRequestIsBounded(t *testing.T) {
 	res, err := http.Post(url+gatewayrpc.GatewayService+"Query", "application/proto", bytes.NewReader([]byte("\xff\xff")))
 	if err != nil || res.StatusCode != http.StatusBadRequest {
 		t.Errorf("nonsense: %v, %v", res, err)
+	}
+}
+
+// A stream lives beyond what the server allows a request, and its end tells why.
+func TestStream(t *testing.T) {
+	f := &fake{err: &gatewayrpc.Error{Code: "stale", Message: "m", Next: "n"}}
+	s := httptest.NewUnstartedServer(gatewayrpc.Handler(f, f))
+	s.Config.Protocols = gatewayrpc.ServerProtocols()
+	s.Config.ReadTimeout, s.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+	s.Start()
+	defer s.Close()
+	st := gatewayrpc.NewClient(&http.Client{Transport: gatewayrpc.StreamTransport()}, s.URL).AskSessions(context.Background())
+	for i := range uint64(2) {
+		if err := st.Send(&wire.SessionCalls{Calls: []*wire.SessionCall{{Counter: 2 * i}, {Counter: 2*i + 1}}}); err != nil {
+			t.Fatal(err)
+		}
+		m, err := st.Receive()
+		if err != nil || len(m.Answers) != 2 || m.Answers[1].Counter != 2*i+1 {
+			t.Fatalf("message %d: %v, %v", i, m, err)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	if err := st.CloseRequest(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := st.Receive()
+	var e *gatewayrpc.Error
+	if err = gatewayrpc.ErrorOf(err); !errors.As(err, &e) || e.Code != "stale" || e.Next != "n" {
+		t.Errorf("its end: %v", err)
+	}
+	// What an answer may tell of an error.
+	for want, err := range map[string]error{
+		"stale": f.err, gatewayrpc.CodeTimeout: context.DeadlineExceeded, gatewayrpc.CodeInternal: context.Canceled,
+	} {
+		if got := gatewayrpc.FailureOf(err); got.Code != want || got.Next == "" {
+			t.Errorf("%v: %v", err, got)
+		}
 	}
 }

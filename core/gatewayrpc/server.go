@@ -38,6 +38,7 @@ type Gateway interface {
 	Query(context.Context, *wire.QueryCallRequest) (*wire.QueryCallResponse, error)
 	OpenSession(context.Context, *wire.SessionOpen) (*wire.SessionOpened, error)
 	AskSession(context.Context, *wire.SessionCall) (*wire.SessionReply, error)
+	AskSessions(context.Context, SessionStream) error
 	Result(context.Context, *wire.ResultRequest) (*wire.ResultResponse, error)
 }
 
@@ -55,10 +56,7 @@ func Handler(g Gateway, p Peer) http.Handler {
 	mux.Handle(queryPath, cors(unary(queryPath, g.Query)))
 	mux.Handle(openPath, cors(unary(openPath, g.OpenSession)))
 	mux.Handle(askPath, cors(unary(askPath, g.AskSession)))
-	mux.Handle(sessionsPath, ownDeadlines(connect.NewBidiStreamHandler(sessionsPath,
-		func(ctx context.Context, s *connect.BidiStream[wire.SessionCalls, wire.SessionAnswers]) error {
-			return askSessions(ctx, g.AskSession, s)
-		}, options...)))
+	mux.Handle(sessionsPath, stream(sessionsPath, g.AskSessions))
 	mux.Handle(resultPath, cors(unary(resultPath, g.Result)))
 	mux.Handle(deliverPath, unary(deliverPath, p.Deliver))
 	mux.Handle(recordPath, unary(recordPath, p.Record))

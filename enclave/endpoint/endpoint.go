@@ -26,8 +26,12 @@ type Handler interface {
 	Apart(in *wire.In) bool
 }
 
-// maxApart bounds how many Ins that take no turn are answered at a time; what comes beyond waits, and all that comes after it.
-const maxApart = 64
+// Bounds of what takes no turn. Beyond them an In is refused at once: to wait for it would keep the host's turns waiting.
+const (
+	maxApart     = 16      // worked on at a time, so that turns get their share of the processors
+	maxLater     = 2048    // that wait for that
+	maxLaterSize = 8 << 20 // bytes of theirs
+)
 
 // Server serves one connection at a time; a new one replaces the old.
 type Server struct {
@@ -73,8 +77,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 func (s *Server) converse(ctx context.Context, c net.Conn) error {
 	out := newOutbox(c)
 	defer out.close()
-	apart := &workers{jobs: make(chan func())}
-	defer close(apart.jobs)
+	apart := newWorkers()
+	defer apart.close()
 	r := bufio.NewReaderSize(c, 1<<16)
 	for {
 		frame, err := readFrame(r)
@@ -99,35 +103,95 @@ func (s *Server) take(ctx context.Context, frame []byte, out *outbox, apart *wor
 	if !s.handler.Apart(&in) {
 		return out.put(s.turn(ctx, &in))
 	}
-	apart.do(func() {
+	taken := apart.do(len(frame), func() {
 		_ = out.put(s.handler.Handle(ctx, &in)) // the next turn, or the reader, hears of the error too
 	})
+	if !taken {
+		return out.put(busy(in.Id))
+	}
 	return nil
 }
 
-// workers are goroutines that stay: what a contract needs of their stacks is made once. One goroutine gives them work.
+// workers are goroutines that stay: what a contract needs of their stacks is made once.
 type workers struct {
-	jobs chan func()
-	n    int
+	mu    sync.Mutex
+	more  sync.Cond
+	later []job
+	size  int // bytes of later
+	n     int // goroutines
+	idle  int // of these
+	ended bool
 }
 
-// do has job done; it waits while maxApart are under way.
-func (w *workers) do(job func()) {
-	select {
-	case w.jobs <- job:
-		return
-	default:
+type job struct {
+	size int
+	do   func()
+}
+
+func newWorkers() *workers {
+	w := &workers{}
+	w.more.L = &w.mu
+	return w
+}
+
+// do has something done for a frame of so many bytes, as soon as there is a place; false: too much waits already.
+func (w *workers) do(size int, do func()) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.later) >= maxLater || w.size+size > maxLaterSize {
+		return false
 	}
-	if w.n == maxApart {
-		w.jobs <- job
-		return
+	w.later = append(w.later, job{size, do})
+	w.size += size
+	switch {
+	case w.idle > 0:
+		w.idle--
+		w.more.Signal()
+	case w.n < maxApart:
+		w.n++
+		go w.work()
 	}
-	w.n++
-	go func() {
-		for ; job != nil; job = <-w.jobs {
-			job()
-		}
-	}()
+	return true
+}
+
+func (w *workers) work() {
+	for j, ok := w.next(); ok; j, ok = w.next() {
+		j.do()
+	}
+}
+
+func (w *workers) next() (job, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.later) == 0 && !w.ended {
+		w.idle++
+		w.more.Wait() // who wakes it takes it off idle
+	}
+	if w.ended {
+		return job{}, false
+	}
+	j := w.later[0]
+	w.later[0] = job{}
+	w.later = w.later[1:]
+	w.size -= j.size
+	return j, true
+}
+
+// close ends the workers, and forgets what waits: who would hear the answers has gone.
+func (w *workers) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended, w.later = true, nil
+	w.more.Broadcast()
+}
+
+func busy(id uint64) []*wire.Out {
+	return []*wire.Out{
+		{ReplyTo: id, Body: &wire.Out_Failure{Failure: &wire.Failure{
+			Code: "busy", Message: "this worker has more questions than it answers", Next: "try after a second, or ask another member",
+		}}},
+		{ReplyTo: id, Body: &wire.Out_Done{Done: &wire.Done{}}},
+	}
 }
 
 // garbage is the answer to a frame that says nothing; the connection goes on, since frames keep their borders.

@@ -195,32 +195,32 @@ func TestOneInAtATime(t *testing.T) {
 	ask(t, dial(), 5)
 }
 
-// Requests in sessions hold up neither each other nor the host's turns, and no more of them are taken at a time than there are places for.
+// Requests in sessions hold up neither each other nor the host's turns: what waits is bounded, and more is refused.
 func TestSessionsTakeNoTurn(t *testing.T) {
 	dial, h := serve(t)
 	c := dial()
-	session := func(id uint64) []byte {
-		return wire.Marshal(&wire.In{Id: id, Body: &wire.In_SessionCall{SessionCall: &wire.SessionCall{}}})
-	}
-	for i := range uint64(maxApart) {
-		if err := writeFrame(c, session(1000+i)); err != nil {
+	const late = 7
+	for i := range uint64(maxApart + maxLater + late) {
+		if err := writeFrame(c, wire.Marshal(&wire.In{Id: 1000 + i, Body: &wire.In_SessionCall{SessionCall: &wire.SessionCall{}}})); err != nil {
 			t.Fatal(err)
 		}
+		for i < maxApart && h.waiting.Load() <= int32(i) {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	for range late {
+		if o := next(t, c); o.GetFailure().GetCode() != "busy" || o.ReplyTo < 1000+maxApart+maxLater || o.GetFailure().Next == "" {
+			t.Fatalf("got %v", o)
+		}
+		next(t, c)
 	}
 	ask(t, c, 1)
-	for h.waiting.Load() < maxApart {
-		time.Sleep(time.Millisecond)
-	}
-	if err := writeFrame(c, session(2000)); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(20 * time.Millisecond)
 	if n := h.waiting.Load(); n != maxApart {
 		t.Errorf("%d at a time, want %d", n, maxApart)
 	}
 	close(h.stop)
 	seen := map[uint64]bool{}
-	for range maxApart + 1 {
+	for range maxApart + maxLater {
 		o := next(t, c)
 		if o.GetSessionReply() == nil || seen[o.ReplyTo] {
 			t.Fatalf("got %v", o)
@@ -231,6 +231,33 @@ func TestSessionsTakeNoTurn(t *testing.T) {
 		}
 	}
 	ask(t, c, 2)
+}
+
+// What waits is bounded in bytes too, and forgotten with its connection.
+func TestWhatWaitsForAWorker(t *testing.T) {
+	w, stop := newWorkers(), make(chan struct{})
+	var begun, done atomic.Int32
+	job := func() { begun.Add(1); <-stop; done.Add(1) }
+	for i := range int32(maxApart) {
+		if !w.do(maxLaterSize, job) {
+			t.Fatalf("job %d is refused", i)
+		}
+		for begun.Load() <= i {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	if !w.do(maxLaterSize-1, job) || w.do(2, job) || !w.do(1, job) {
+		t.Error("what waits is not bounded by its bytes")
+	}
+	w.close()
+	close(stop)
+	for done.Load() < maxApart {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(10 * time.Millisecond)
+	if n := begun.Load(); n != maxApart {
+		t.Errorf("%d jobs, want %d: who asked is gone", n, maxApart)
+	}
 }
 
 // A host that reads nothing makes the enclave wait, and costs it no memory.

@@ -186,6 +186,11 @@ func commandLine(t *testing.T, bin string, n *devnet.Network, module []byte) {
 	if answer.Data.Amount != "42" {
 		t.Errorf("bob's own bid: %+v", answer)
 	}
+	many := exec.Command(filepath.Join(bin, "phala"), "--home", home, "contract", "query", contract, "-", "--from", "bob", "-o", "json")
+	many.Stdin = strings.NewReader(ask + "\n\n" + ask + "\n")
+	if out, err := many.Output(); err != nil || strings.Count(string(out), `"amount":"42"`)+strings.Count(string(out), `"amount": "42"`) != 2 {
+		t.Errorf("bob's own bid twice in a session: %s, %v", out, err)
+	}
 	for args, code := range map[string]string{"--from alice": "query-denied", "": "permit-missing"} {
 		if e := run(7, nil, append([]string{"contract", "query", contract, ask}, strings.Fields(args)...)...); !strings.Contains(e, code) {
 			t.Errorf("with %q: %s", args, e)

@@ -15,6 +15,8 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,7 +25,7 @@ const bareSize = 256 + 16
 
 // bareTLS measures the peer of cluster/queries_vs_bare_tls: TLS 1.3 and nothing around it, and for each request what cannot be left away:
 // an AES-GCM opened, a balance looked up in a map, an AES-GCM sealed. It ends with its connections.
-func bareTLS(ctx context.Context, long time.Duration) ([]time.Duration, error) {
+func bareTLS(ctx context.Context, under int, long time.Duration) ([]time.Duration, error) {
 	certificate, pool, err := selfSigned()
 	if err != nil {
 		return nil, err
@@ -47,30 +49,76 @@ func bareTLS(ctx context.Context, long time.Duration) ([]time.Duration, error) {
 			go serveBare(c, a, balances)
 		}
 	}()
-	return load(ctx, connections, long, func(int) (func(context.Context) error, func(), error) {
+	return load(ctx, connections, under, long, func(int) (func(context.Context) error, func(), error) {
 		c, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{RootCAs: pool, ServerName: "localhost"})
 		if err != nil {
 			return nil, nil, err
 		}
-		r := bufio.NewReader(c)
-		n := uint64(0)
-		return func(context.Context) error {
-			n++
-			if err := writeBare(c, a, 2*n, make([]byte, 256)); err != nil {
-				return err
-			}
-			_, plain, err := readBare(r, a)
-			if err == nil && string(plain[:11]) != `{"balance":` {
-				err = errors.New("the bare server answers something else")
-			}
-			return err
-		}, func() { c.Close() }, nil
+		b := &bareClient{c: c, w: bufio.NewWriter(c), r: bufio.NewReader(c), a: a, asked: make(chan chan error, under)}
+		if under == 1 {
+			return b.askAlone, func() { c.Close() }, nil
+		}
+		go b.receive()
+		return b.ask, func() { c.Close(); close(b.asked) }, nil
 	})
+}
+
+// bareClient asks in the order of its requests, which are answered in that order.
+type bareClient struct {
+	c     net.Conn
+	r     *bufio.Reader
+	a     cipher.AEAD
+	asked chan chan error
+
+	mu      sync.Mutex
+	w       *bufio.Writer
+	n       uint64
+	writers atomic.Int32
+}
+
+func (b *bareClient) askAlone(context.Context) error {
+	b.n++
+	if err := writeBare(b.c, b.a, 2*b.n, make([]byte, 256)); err != nil {
+		return err
+	}
+	return b.read()
+}
+
+func (b *bareClient) read() error {
+	_, plain, err := readBare(b.r, b.a)
+	if err == nil && string(plain[:11]) != `{"balance":` {
+		err = errors.New("the bare server answers something else")
+	}
+	return err
+}
+
+// ask sends what others have waiting with its own, as a stream of ours does.
+func (b *bareClient) ask(context.Context) error {
+	done := make(chan error, 1)
+	b.writers.Add(1)
+	b.mu.Lock()
+	b.n++
+	err := writeBare(b.w, b.a, 2*b.n, make([]byte, 256))
+	b.asked <- done
+	if b.writers.Add(-1) == 0 && err == nil {
+		err = b.w.Flush()
+	}
+	b.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return <-done
+}
+
+func (b *bareClient) receive() {
+	for done := range b.asked {
+		done <- b.read()
+	}
 }
 
 func serveBare(c net.Conn, a cipher.AEAD, balances map[[32]byte][]byte) {
 	defer c.Close()
-	r := bufio.NewReader(c)
+	r, w := bufio.NewReader(c), bufio.NewWriter(c)
 	for {
 		n, plain, err := readBare(r, a)
 		if err != nil {
@@ -78,7 +126,7 @@ func serveBare(c net.Conn, a cipher.AEAD, balances map[[32]byte][]byte) {
 		}
 		answer := make([]byte, 256)
 		copy(answer, balances[[32]byte(plain[:32])])
-		if writeBare(c, a, n+1, answer) != nil {
+		if writeBare(w, a, n+1, answer) != nil || r.Buffered() == 0 && w.Flush() != nil {
 			return
 		}
 	}

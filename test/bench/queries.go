@@ -18,13 +18,17 @@ import (
 	"github.com/phala-go/phala/devnet"
 )
 
-// connections ask at a time for cluster/queries_per_second, each with a session, a connection and one question under way.
-const connections = 16
+// connections ask at a time for cluster/queries_per_second, each with a session of its own. depth of one's questions are under way at a time
+// for cluster/queries_per_second_deep, else one.
+const (
+	connections = 16
+	depth       = 16
+)
 
 // queries measures balances of a published cw20 token, asked in sessions of a development network of three members: latency on one
-// connection, throughput on sixteen, and that beside a bare TLS server in the same run, three times in turn.
+// connection, throughput on sixteen, and that beside a bare TLS server in the same run that has as much under way, three times in turn.
 func queries(bin string) group {
-	names := []string{"cluster/query_p50", "cluster/query_p99", "cluster/queries_per_second", "cluster/queries_vs_bare_tls"}
+	names := []string{"cluster/query_p50", "cluster/query_p99", "cluster/queries_per_second", "cluster/queries_vs_bare_tls", "cluster/queries_per_second_deep", "cluster/queries_vs_bare_tls_deep"}
 	return group{names, func(ctx context.Context, report func(figure)) (err error) {
 		if bin == "" {
 			return errors.New("no programs: set PHALA_BIN, or use make bench")
@@ -61,34 +65,44 @@ func queries(bin string) group {
 				return err
 			}, s.Close, nil
 		}
-		took, err := load(ctx, 1, 5*time.Second, ask)
+		took, err := load(ctx, 1, 1, 5*time.Second, ask)
 		if err != nil {
 			return err
 		}
 		slices.Sort(took)
 		report(figure{"cluster/query_p50", took[len(took)/2].Seconds() * 1000, "ms"})
 		report(figure{"cluster/query_p99", took[len(took)*99/100].Seconds() * 1000, "ms"})
-		const turns, each = 3, 5 * time.Second
-		var ours, bare int
-		for range turns {
-			took, err := load(ctx, connections, each, ask)
-			if err != nil {
-				return err
-			}
-			ours += len(took)
-			if took, err = bareTLS(ctx, each); err != nil {
-				return fmt.Errorf("measuring the bare server: %w", err)
-			}
-			bare += len(took)
+		if err := besideBare(ctx, "", 1, ask, report); err != nil {
+			return err
 		}
-		report(figure{"cluster/queries_per_second", float64(ours) / (turns * each.Seconds()), "/s"})
-		report(figure{"cluster/queries_vs_bare_tls", float64(ours) / float64(bare), "x"})
-		return nil
+		return besideBare(ctx, "_deep", depth, ask, report)
 	}}
 }
 
-// load asks on so many connections for a time and gives what each answer took.
-func load(ctx context.Context, conns int, long time.Duration, dial func(i int) (ask func(context.Context) error, done func(), err error)) ([]time.Duration, error) {
+func besideBare(ctx context.Context, suffix string, under int, ask dialer, report func(figure)) error {
+	const turns, each = 3, 5 * time.Second
+	var ours, bare int
+	for range turns {
+		took, err := load(ctx, connections, under, each, ask)
+		if err != nil {
+			return err
+		}
+		ours += len(took)
+		if took, err = bareTLS(ctx, under, each); err != nil {
+			return fmt.Errorf("measuring the bare server: %w", err)
+		}
+		bare += len(took)
+	}
+	report(figure{"cluster/queries_per_second" + suffix, float64(ours) / (turns * each.Seconds()), "/s"})
+	report(figure{"cluster/queries_vs_bare_tls" + suffix, float64(ours) / float64(bare), "x"})
+	return nil
+}
+
+// dialer makes connection i: what asks on it, and what ends it. ask may be called at the same time.
+type dialer func(i int) (ask func(context.Context) error, done func(), err error)
+
+// load asks on so many connections for a time, with so many questions under way on each, and gives what each answer took.
+func load(ctx context.Context, conns, under int, long time.Duration, dial dialer) ([]time.Duration, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var mu sync.Mutex
@@ -106,26 +120,32 @@ func load(ctx context.Context, conns int, long time.Duration, dial func(i int) (
 		if err := ask(ctx); err != nil { // what is made once is not what is measured
 			return nil, err
 		}
-		wg.Go(func() {
-			<-start
-			var took []time.Duration
-			var err error
-			for err == nil && !over.Load() {
-				began := time.Now()
-				if err = ask(ctx); err == nil {
-					took = append(took, time.Since(began))
-				}
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			all, failed = append(all, took...), errors.Join(failed, err)
-		})
+		for range under {
+			wg.Go(func() {
+				<-start
+				took, err := askUntil(ctx, ask, &over)
+				mu.Lock()
+				defer mu.Unlock()
+				all, failed = append(all, took...), errors.Join(failed, err)
+			})
+		}
 	}
 	close(start)
 	time.Sleep(long)
 	over.Store(true)
 	wg.Wait()
 	return all, failed
+}
+
+func askUntil(ctx context.Context, ask func(context.Context) error, over *atomic.Bool) (took []time.Duration, err error) {
+	for !over.Load() {
+		began := time.Now()
+		if err := ask(ctx); err != nil {
+			return took, err
+		}
+		took = append(took, time.Since(began))
+	}
+	return took, nil
 }
 
 // cw20 deploys the token that others have published among wasmd's benchmarks, in whose module it lies.

@@ -101,7 +101,7 @@ func (g *Gatekeeper) spread(s *wire.GatekeeperSet, p *wire.BeaconPart) (outs []*
 func (g *Gatekeeper) BeaconPart(p *wire.BeaconPart) []*wire.Out {
 	e := g.held(p.GetEpoch())
 	if e == nil || e.signer == nil || g.now == nil {
-		return nil // none of an epoch that is held: its sender is ahead, or behind
+		return g.ignore("a part of a beacon value", "of epoch %d, for which this boot does not sign (yet)", p.GetEpoch())
 	}
 	outs := g.complain("beacon-part", fmt.Sprintf("beacon part of member %d", p.Member), e.signer.Take(p), "its values come from the other gatekeepers meanwhile")
 	return append(outs, values(e.signer.Due(g.now.height, func(uint64) bool { return false }))...)

@@ -50,16 +50,19 @@ func (g *Gatekeeper) word(h lightclient.Header, to *wire.WorkerRef, asks bool) *
 // while it was sure of the chain, or is in the same doubt.
 func (g *Gatekeeper) HeaderWord(w *wire.HeaderWord) (outs []*wire.Out) {
 	if g.known == nil {
-		return nil
+		return g.ignore("a word for a header", "this gatekeeper knows no set yet whose word would count")
 	}
 	if w.Asks {
-		h, ok := g.cfg.Light.Header(w.Height)
-		if _, err := lightclient.CheckWord(g.cfg.ChainID, g.known, w); err != nil || !ok || !bytes.Equal(h.Hash, w.Hash) || g.cfg.Light.Fresh() != nil {
-			return g.complain("header-word", "another gatekeeper's question", err, "")
+		h, err := g.confirm(w)
+		if err != nil {
+			return g.complain("header-word", "another gatekeeper's question", err, "look which of both nodes is on the true chain, if this goes on")
 		}
 		outs = append(outs, g.word(h, w.Gatekeeper, false))
 	}
 	if g.doubt == nil {
+		if !w.Asks {
+			return g.ignore("a word for a header", "this gatekeeper has not asked for any")
+		}
 		return outs
 	}
 	outs = append(outs, g.complain("header-word", "another gatekeeper's word", g.doubt.Take(w), "look which of both nodes is on the true chain")...)
@@ -67,4 +70,19 @@ func (g *Gatekeeper) HeaderWord(w *wire.HeaderWord) (outs []*wire.Out) {
 		outs = append(outs, g.step()...)
 	}
 	return outs
+}
+
+// confirm gives the header that another asks about; an error says why this gatekeeper does not give its word for it.
+func (g *Gatekeeper) confirm(w *wire.HeaderWord) (h lightclient.Header, err error) {
+	if _, err := lightclient.CheckWord(g.cfg.ChainID, g.known, w); err != nil {
+		return h, err
+	}
+	h, ok := g.cfg.Light.Header(w.Height)
+	switch {
+	case !ok:
+		return h, fmt.Errorf("header %d is not among those that this gatekeeper has verified and kept", w.Height)
+	case !bytes.Equal(h.Hash, w.Hash):
+		return h, fmt.Errorf("%s asks about header %d with %X, this gatekeeper has %X there: one of both is on a fork", w.Gatekeeper.Name(), w.Height, w.Hash, h.Hash)
+	}
+	return h, g.cfg.Light.Fresh()
 }

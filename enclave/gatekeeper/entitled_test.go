@@ -349,14 +349,16 @@ func TestP09_TheGenesisDecidesWhatIsDevelopment(t *testing.T) {
 // Without a verified header nothing is decided, and a host's hints are bounded.
 func TestHintsAreBounded(t *testing.T) {
 	g := keeper(t)
-	if g.Hint(&wire.KeyRequestHint{}) != nil || g.Hint(&wire.KeyRequestHint{Worker: &wire.WorkerRef{Operator: strings.Repeat("x", 1<<10)}}) != nil || len(g.pending) != 0 {
-		t.Error("a hint of nobody is kept")
+	for _, h := range []*wire.KeyRequestHint{{}, {Worker: &wire.WorkerRef{Operator: strings.Repeat("x", 1<<10)}}} {
+		if outs := g.Hint(h); len(outs) != 1 || outs[0].GetFailure().GetCode() != "ignored" || len(g.pending) != 0 {
+			t.Errorf("a hint of nobody: %v", outs)
+		}
 	}
 	for i := range uint64(maxPending + 10) {
 		g.Hint(&wire.KeyRequestHint{Cluster: i, Worker: asker()})
 	}
-	if len(g.pending) != maxPending {
-		t.Errorf("%d hints are kept", len(g.pending))
+	if outs := g.Hint(&wire.KeyRequestHint{Cluster: 1 << 40, Worker: asker()}); len(g.pending) != maxPending || outs != nil {
+		t.Errorf("%d hints are kept, another is answered %v after it was said once", len(g.pending), outs)
 	}
 	if outs := g.Header(); outs != nil {
 		t.Errorf("before the first header: %v", outs)

@@ -213,6 +213,11 @@ func (g *Gatekeeper) complain(code, matter string, err error, next string) []*wi
 	return []*wire.Out{{Body: &wire.Out_Failure{Failure: &wire.Failure{Code: code, Message: fmt.Sprintf("%s: %v", matter, err), Next: next}}}}
 }
 
+// ignore says why a message changes nothing: it is early, late, or not for this boot.
+func (g *Gatekeeper) ignore(what, format string, args ...any) []*wire.Out {
+	return g.complain("ignored", what, fmt.Errorf(format, args...), "nothing, if it was sent around a border or a restart: it is sent again where it is wanted")
+}
+
 // public is this boot's identity key.
 func (g *Gatekeeper) public() []byte { return g.cfg.Identity.Public().(ed25519.PublicKey) }
 

@@ -191,12 +191,15 @@ func (g *Gatekeeper) sure() *chain {
 // KeptRequest answers a member of the set in force that asks for its shares of a label that lags. Who is early asks again.
 func (g *Gatekeeper) KeptRequest(r *wire.KeptRequest) []*wire.Out {
 	c := g.sure()
-	if c == nil || r.To != c.set.Epoch {
-		return nil
+	if c == nil {
+		return g.ignore("a request for shares", "this gatekeeper is not sure of the chain")
+	}
+	if r.To != c.set.Epoch {
+		return g.ignore("a request for shares", "it is for epoch %d, in force is %d", r.To, c.set.Epoch)
 	}
 	l := keptLabel{r.Cluster, r.Epoch, r.Roster}
 	if _, lags := g.kept.lags[l]; !lags {
-		return nil
+		return g.ignore("a request for shares", "cluster %d does not lag at epoch %d roster %d, as far as this gatekeeper has looked", r.Cluster, r.Epoch, r.Roster)
 	}
 	s, err := g.answer(c, l, r)
 	if err != nil {
@@ -246,7 +249,7 @@ func (g *Gatekeeper) KeptShares(s *wire.KeptShares) []*wire.Out {
 	c, l := g.sure(), keptLabel{s.Cluster, s.Epoch, s.Roster}
 	p := g.kept.pulls[l]
 	if c == nil || p == nil || s.To != p.to || p.to != c.set.Epoch || !s.Asker.Is(g.cfg.Worker()) {
-		return nil
+		return g.ignore("shares of a state secret", "those for cluster %d at epoch %d roster %d in epoch %d are not what this boot has asked for", s.Cluster, s.Epoch, s.Roster, s.To)
 	}
 	if err := g.takeShares(c, l, p, s); err != nil {
 		return g.complain("kept-refused", fmt.Sprintf("%s sends shares", s.Gatekeeper.Name()), err, "")
@@ -264,7 +267,7 @@ func (g *Gatekeeper) takeShares(c *chain, l keptLabel, p *pull, s *wire.KeptShar
 		return errors.New("they are not signed by the identity in the set before")
 	}
 	if p.heard[string(k)] {
-		return nil
+		return errors.New("it has sent them before")
 	}
 	plain, _, err := seal.Open(p.key, g.keptContext(l), bound(s), &wire.Envelope{Suite: seal.Suite, Enc: s.Enc, Ciphertext: s.Ciphertext})
 	if err != nil {

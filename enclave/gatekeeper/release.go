@@ -60,8 +60,13 @@ func (l *limits) allow(worker string) error {
 
 // Hint says that there may be a request of worker for cluster's secret.
 func (g *Gatekeeper) Hint(h *wire.KeyRequestHint) []*wire.Out {
-	if h.Worker == nil || len(h.Worker.Operator) > maxOperator || len(g.pending) >= maxPending {
-		return nil
+	switch {
+	case h.Worker == nil:
+		return g.ignore("a hint at a request", "it names no worker")
+	case len(h.Worker.Operator) > maxOperator:
+		return g.ignore("a hint at a request", "its operator's name has %d bytes, at most %d", len(h.Worker.Operator), maxOperator)
+	case len(g.pending) >= maxPending:
+		return g.complain("rate-limited", "hints at requests", fmt.Errorf("%d wait already", maxPending), "hint again after the next header")
 	}
 	name := fmt.Sprintf("%d/%s", h.Cluster, h.Worker.Name())
 	p := g.pending[name]

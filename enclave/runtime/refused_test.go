@@ -82,10 +82,10 @@ func TestBadMessagesToAGatekeeperChangeNothing(t *testing.T) {
 		"no proof":                    {values(func(v *wire.StoreValues) { v.Values[0].IavlProof = nil }), "refused"},
 		"garbage for a proof":         {values(func(v *wire.StoreValues) { v.Values[0].StoreProof = make([]byte, 1<<20) }), "refused"},
 		"a value nobody asked for":    {values(func(*wire.StoreValues) {}), ""},
-		"a hint of nobody":            {&wire.In{Body: &wire.In_KeyRequest{KeyRequest: &wire.KeyRequestHint{Cluster: 1}}}, ""},
+		"a hint of nobody":            {&wire.In{Body: &wire.In_KeyRequest{KeyRequest: &wire.KeyRequestHint{Cluster: 1}}}, "ignored"},
 		"a hint of a long name": {&wire.In{Body: &wire.In_KeyRequest{KeyRequest: &wire.KeyRequestHint{
 			Cluster: 1, Worker: &wire.WorkerRef{Operator: strings.Repeat("x", 1<<20)},
-		}}}, ""},
+		}}}, "ignored"},
 		"no message":      {peer(&wire.PeerMessage{}), "refused"},
 		"a proposal":      {peer(&wire.PeerMessage{Body: &wire.PeerMessage_Proposal{Proposal: &wire.Proposal{}}}), "refused"},
 		"a vote":          {peer(&wire.PeerMessage{Body: &wire.PeerMessage_Vote{Vote: &wire.Vote{}}}), "refused"},
@@ -97,15 +97,15 @@ func TestBadMessagesToAGatekeeperChangeNothing(t *testing.T) {
 		"nobody's word":     {word(func(w *wire.HeaderWord) { w.Gatekeeper = nil }), "header-word"},
 		"a part of a beacon of another epoch": {peer(&wire.PeerMessage{Body: &wire.PeerMessage_BeaconPart{BeaconPart: &wire.BeaconPart{
 			Epoch: 9, Height: h, Member: 1, Part: make([]byte, 48),
-		}}}), ""},
+		}}}), "ignored"},
 		"a part of a value that is known": {peer(&wire.PeerMessage{Body: &wire.PeerMessage_BeaconPart{BeaconPart: &wire.BeaconPart{
 			Epoch: 1, Height: h, Member: 1, Part: make([]byte, 48),
 		}}}), ""},
 		"a part of a beacon of no member": {peer(&wire.PeerMessage{Body: &wire.PeerMessage_BeaconPart{BeaconPart: &wire.BeaconPart{
 			Epoch: 1, Height: h, Member: 99, Part: make([]byte, 48),
 		}}}), "beacon-part"},
-		"a question for shares of what does not lag": {peer(&wire.PeerMessage{Body: &wire.PeerMessage_KeptRequest{KeptRequest: &wire.KeptRequest{To: 1, Cluster: 1, Epoch: 1, Roster: 1}}}), ""},
-		"shares that nobody asked for":               {peer(&wire.PeerMessage{Body: &wire.PeerMessage_KeptShares{KeptShares: &wire.KeptShares{To: 1, Cluster: 1, Epoch: 1, Roster: 1}}}), ""},
+		"a question for shares of what does not lag": {peer(&wire.PeerMessage{Body: &wire.PeerMessage_KeptRequest{KeptRequest: &wire.KeptRequest{To: 1, Cluster: 1, Epoch: 1, Roster: 1}}}), "ignored"},
+		"shares that nobody asked for":               {peer(&wire.PeerMessage{Body: &wire.PeerMessage_KeptShares{KeptShares: &wire.KeptShares{To: 1, Cluster: 1, Epoch: 1, Roster: 1}}}), "ignored"},
 	} {
 		var failure *wire.Failure
 		for range 2 { // a replay is as bad; what is wrong with a matter is said once

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/cosmos/gogoproto/proto"
@@ -61,15 +62,29 @@ func (s *session) handle(out *wire.Out) {
 	case *wire.Out_Verified:
 		s.log.Debug("the enclave has verified a header", "height", b.Verified.Height)
 	case *wire.Out_Fork:
-		s.log.Error("the enclave has proof that the chain's validators signed two headers of one height, and serves nothing any more: find out which chain is the true one before anything else", "height", b.Fork.Height, "first", fmt.Sprintf("%x", b.Fork.Hash))
+		s.forked(b.Fork)
 	case *wire.Out_Failure:
-		s.log.Warn("the enclave refused something", "code", b.Failure.Code, "reason", b.Failure.Message, "next", b.Failure.Next)
+		level := slog.LevelWarn
+		if b.Failure.Code == "ignored" {
+			level = slog.LevelDebug
+		}
+		s.log.Log(s.ctx, level, "the enclave refused something", "code", b.Failure.Code, "reason", b.Failure.Message, "next", b.Failure.Next)
 	default:
 		if s.generation(out) {
 			return
 		}
 		s.log.Debug("the enclave said something that nobody waits for", "kind", fmt.Sprintf("%T", out.Body))
 	}
+}
+
+// forked keeps the proof and calls for people.
+func (s *session) forked(f *wire.ForkEvidence) {
+	path, err := s.cfg.Records.PutFork(f)
+	if err != nil {
+		s.log.Error("the proof of a fork is not stored: it stands in the enclave's memory alone, leave it running", "error", err)
+	}
+	s.log.Error("the enclave has proof that the chain's validators signed two headers of one height, and serves nothing any more: find out which chain is the true one before anything else",
+		"height", f.Height, "first", fmt.Sprintf("%x", f.Hash), "proof", path)
 }
 
 func (s *session) post(in *wire.In) {

@@ -2,6 +2,7 @@ package relay_test
 
 import (
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -114,6 +115,9 @@ func TestMetricsOfAGatekeeper(t *testing.T) {
 	`)
 	if got := shown(set); strings.Contains(got, `waits_for{worker="pha1self/1"}`) || strings.Contains(got, `waits_for{worker="pha1other/0"}`) {
 		t.Errorf("it waits for one that has spoken, or is excluded:\n%s", got)
+	}
+	if proofs, _ := filepath.Glob(filepath.Join(filepath.Dir(b.socket), "objects", "forks", "9-*.json")); len(proofs) != 1 {
+		t.Errorf("the proof of the fork is not kept: %q", proofs)
 	}
 	b.chain.advance()
 	wanted(t, set, "phala_verified_height 31\nphala_worker_evidence_age_blocks 1\nphala_peers_known 1")

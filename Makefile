@@ -92,7 +92,7 @@ test-system: fresh race emulated models e2e test-image lint ## what needs Debian
 .PHONY: race
 race: ## tests under the race detector, without packages that link the SDK (needs gcc)
 	$(call say,race,core enclave client offchain devnet cmd)
-	@CGO_ENABLED=1 $(GO) test -race -short -trimpath $$($(GO) list $(LIGHT))
+	@CGO_ENABLED=1 $(GO) test -race -short -timeout 20m -trimpath $$($(GO) list $(LIGHT))
 
 .PHONY: emulated
 emulated: ## recorded calls come to the same on an emulated arm64 (needs qemu-user-static)

@@ -18,15 +18,24 @@ const (
 	windowSize = 500 // an enclave that is further behind jumps to so many headers before the newest, which it still has a use for
 	fetchers   = 8   // requests to the node at the same time when catching up
 
+	refusedWait    = 200 * time.Millisecond // after headers were refused; longer each time
+	maxRefusedWait = 5 * time.Second
+
 	executorSpacing = 64 // light.Spacings between the old headers that an executor is brought
 )
 
 // follow brings every header, as soon as it is committed, to the enclave.
 func (s *session) follow() error {
 	next := s.identity.VerifiedHeight + 1
-	mayJump := true
+	mayJump, compared, refusals := true, false, 0
 	for newest := range s.cfg.Chain.NewHeights(s.ctx) {
 		s.cfg.Metrics.Put(metrics.NodeHeight, float64(newest))
+		if !compared {
+			if err := s.compare(next - 1); err != nil {
+				return err
+			}
+			compared = true
+		}
 		if newest > windowSize+next && mayJump {
 			s.log.Info("jumping to recent headers", "from", next, "to", newest-windowSize)
 			if refused, err := s.jump(next, newest); err != nil {
@@ -48,14 +57,15 @@ func (s *session) follow() error {
 			}
 			if !refused {
 				s.reached(last)
-				next = last + 1
+				next, refusals = last+1, 0
 				continue
 			}
 			mayJump = false
 			if next, err = s.resume(); err != nil {
 				return err
 			}
-			pause(s.ctx, 200*time.Millisecond)
+			pause(s.ctx, min(refusedWait<<min(refusals, 8), maxRefusedWait)) // one that has seen a fork refuses for the rest of its life
+			refusals++
 		}
 	}
 	return s.ctx.Err()
@@ -97,13 +107,14 @@ func upTo(first, last uint64) (out []uint64) {
 	return out
 }
 
-// resume asks the enclave where it stands.
+// resume asks the enclave where it stands, after it has refused something: perhaps it stands on another chain than the node.
 func (s *session) resume() (uint64, error) {
 	out, err := s.call(&wire.In{Body: &wire.In_Hello{Hello: &wire.Hello{}}})
 	if err != nil {
 		return 0, err
 	}
-	return out.GetIdentity().GetVerifiedHeight() + 1, nil
+	height := out.GetIdentity().GetVerifiedHeight()
+	return height + 1, s.compare(height)
 }
 
 // bring fetches headers of ascending heights and hands them over. A node that fails is asked again.
@@ -123,6 +134,27 @@ func (s *session) bring(heights []uint64) (refused bool, err error) {
 		}
 		pause(s.ctx, min(time.Second, time.Duration(try+1)*10*time.Millisecond))
 	}
+	return s.hand(blocks, first, last, newest)
+}
+
+// compare shows the enclave the node's header of the newest height that it has verified. Where it has another one it has the proof of a
+// fork then. From the headers that follow it might not: they are refused for their time, or led it back by a jump as if nothing had been.
+func (s *session) compare(height uint64) error {
+	if height == 0 {
+		return nil
+	}
+	blocks := make([][]byte, 1)
+	newest, err := s.fetch([]uint64{height}, blocks)
+	if err != nil {
+		s.log.Warn("the node does not give the newest header that the enclave has verified: whether both follow the same chain is not known", "height", height, "error", err)
+		return s.ctx.Err()
+	}
+	_, err = s.hand(blocks, height, height, newest)
+	return err
+}
+
+// hand gives the enclave headers from first to last, of which the last is of the time newest.
+func (s *session) hand(blocks [][]byte, first, last uint64, newest time.Time) (refused bool, err error) {
 	_, err = s.call(&wire.In{Body: &wire.In_LightBlocks{LightBlocks: &wire.LightBlocks{Blocks: blocks}}})
 	var f *enclave.Failure
 	if errors.As(err, &f) {

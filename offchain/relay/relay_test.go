@@ -90,6 +90,33 @@ func TestAGatekeeperGetsOldHeaders(t *testing.T) {
 	}
 }
 
+// An enclave that has verified headers is shown the newest of them again, before any that follow, also before a jump: one that was led
+// onto a fork then has the proof. So is one that refuses what follows. A node that lacks the header is no reason to wait.
+func TestTheNewestHeaderIsShownAgain(t *testing.T) {
+	for _, newest := range []uint64{40, 5000} {
+		b := newBench(t, newest)
+		id := executor(1)
+		id.VerifiedHeight = 33
+		e := startTEE(t, b.socket, id)
+		e.answer = func(in *wire.In) []*wire.Out {
+			if hs := heights(t, in.GetLightBlocks()); len(hs) > 0 && hs[0] > 33 {
+				return []*wire.Out{{Body: &wire.Out_Failure{Failure: &wire.Failure{Code: "refused"}}}}
+			}
+			return nil
+		}
+		e.serve()
+		b.run(t)
+		for range 2 {
+			if hs := heights(t, wait(t, e.got, "the newest header", isBlocks).GetLightBlocks()); !slices.Equal(hs, []uint64{33}) {
+				t.Errorf("of %d: %d", newest, hs)
+			}
+			if hs := heights(t, wait(t, e.got, "what follows", isBlocks).GetLightBlocks()); hs[0] <= 33 {
+				t.Errorf("of %d: then %d", newest, hs)
+			}
+		}
+	}
+}
+
 func TestARefusedJumpIsWalked(t *testing.T) {
 	b := newBench(t, 600)
 	e := startTEE(t, b.socket, executor(1))

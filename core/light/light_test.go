@@ -211,8 +211,10 @@ func TestP03_ForgedHeaders(t *testing.T) {
 		{"nobody's signature", at(11, func(b *block) { b.signers = nil }), later(11), ""},
 		{"votes for nil", at(11, func(b *block) { b.nilVotes = true }), later(11), ""},
 		{"exactly two thirds", func() *types.LightBlock {
-			return at(11, func(b *block) { b.signers = four[:2] })
-		}(), later(11), "power"},
+			b := newBlock(t, 50, []int{0, 1, 2, 3, 4, 5}, four)
+			b.signers = four // all that are trusted, so the jump is one
+			return b.sign(t)
+		}(), later(50), "height 50: invalid commit"},
 		{"jump past the trusting period", at(50, none), start.Add(10*time.Second + day), "trusting period"},
 		{"adjacent past the trusting period", at(11, none), start.Add(10*time.Second + day), "trusting period"},
 		{"old height", at(9, none), later(11), "height 9"},
@@ -276,6 +278,21 @@ func TestP03_ForgedHeaders(t *testing.T) {
 				t.Errorf("the state went to height %d", s.Height)
 			}
 		})
+	}
+}
+
+// More than a third is what a jump takes: a third might all be liars.
+func TestP03_AThirdIsNoJump(t *testing.T) {
+	three := []int{0, 1, 2}
+	s, err := FromGenesis(genesis(t, three...)).Verify(newBlock(t, 1, three, three).sign(t), later(1), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Verify(newBlock(t, 50, []int{0, 6, 7}, four).sign(t), later(50), opts); err == nil || !strings.Contains(err.Error(), "jump from 1 to 50") {
+		t.Errorf("one of three: %v", err)
+	}
+	if _, err := s.Verify(newBlock(t, 50, []int{0, 1, 6}, four).sign(t), later(50), opts); err != nil {
+		t.Errorf("two of three: %v", err)
 	}
 }
 

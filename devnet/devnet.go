@@ -351,6 +351,41 @@ func (n *Network) StopExecutor(i int) error { return n.Kill("pruntime-" + n.oper
 // StartExecutor starts executor i's enclave anew: it holds nothing.
 func (n *Network) StartExecutor(i int) error { return n.startEnclave(i + 1) }
 
+// Cut ends a worker's offchaind, as a fault: until Mend its enclave hears of nothing, but for who dials its Socket.
+func (n *Network) Cut(w *wire.WorkerRef) error {
+	i, err := n.operator(w)
+	if err != nil {
+		return err
+	}
+	return n.Kill("offchaind-" + n.operators[i].Name)
+}
+
+// Mend starts that offchaind again.
+func (n *Network) Mend(w *wire.WorkerRef) error {
+	i, err := n.operator(w)
+	if err != nil {
+		return err
+	}
+	return n.startOffchaind(i)
+}
+
+// Socket is where a worker's enclave listens for its host.
+func (n *Network) Socket(w *wire.WorkerRef) (string, error) {
+	i, err := n.operator(w)
+	if err != nil {
+		return "", err
+	}
+	return n.socket(n.operators[i].Name), nil
+}
+
+func (n *Network) operator(w *wire.WorkerRef) (int, error) {
+	i := slices.IndexFunc(n.operators, func(a Account) bool { return a.Address == w.GetOperator() })
+	if i < 0 {
+		return 0, fmt.Errorf("%s is no worker of this network", w.Name())
+	}
+	return i, nil
+}
+
 func (n *Network) restartEnclave(i int) error {
 	if err := n.Kill("pruntime-" + n.operators[i].Name); err != nil {
 		return err

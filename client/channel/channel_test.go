@@ -406,6 +406,9 @@ func TestEnds(t *testing.T) {
 	if _, err := c.Hello(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
+	if _, err := c.Hello(context.Background()); err != nil {
+		t.Errorf("after a request that was cancelled before it was sent: %v", err)
+	}
 	big := &wire.QueryCallRequest{Envelope: &wire.Envelope{Ciphertext: make([]byte, channel.MaxRequest)}}
 	if _, err := w.dial().Query(context.Background(), big); err == nil || !strings.Contains(err.Error(), "at most") {
 		t.Errorf("too large: %v", err)

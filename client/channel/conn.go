@@ -121,6 +121,9 @@ func (c *Conn) call(ctx context.Context, in *wire.In) (*wire.Out, error) {
 	if !c.now().Before(c.verdict.Certificate.NotAfter) {
 		return nil, c.ended(ErrEnded)
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("asking the enclave: %w", err) // nothing is on its way: the connection is as good as before
+	}
 	c.last++
 	in.Id = c.last
 	// A context that ends leaves an answer on its way, so that the connection is of no more use.

@@ -29,9 +29,6 @@ func casino(t *testing.T) (*enclavetest.Net, *enclavetest.User, []byte) {
 // P13: what an input draws waits for the beacon of the height that ordered it, and is then the same for all, whatever happened meanwhile:
 // restarts, a dead leader, other inputs before and behind it, and a batch that was tried and thrown away.
 func TestP13_RandomnessIsNotSteerable(t *testing.T) {
-	if testing.Short() {
-		t.Skip("one goroutine: the race detector would see nothing, for minutes")
-	}
 	n, u, vault := casino(t)
 	echo := deploy(t, n, u, wire.QUERY_POLICY_OPEN)
 	seen := map[string]bool{}
@@ -105,9 +102,6 @@ func TestP13_RandomnessIsNotSteerable(t *testing.T) {
 
 // No value, no draw: where the gatekeepers give none the contract is told so, once none will ever come, and the cluster goes on.
 func TestP13_WithoutABeaconNothingIsDrawn(t *testing.T) {
-	if testing.Short() {
-		t.Skip("one goroutine: the race detector would see nothing, for minutes")
-	}
 	n, u, vault := casino(t)
 	echo := deploy(t, n, u, wire.QUERY_POLICY_OPEN)
 	for _, x := range n.Keepers {

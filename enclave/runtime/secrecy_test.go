@@ -96,9 +96,6 @@ func differ(want, got []seen) string {
 // P10: traces over one key and one value, and over keys and values drawn by lot, are of one shape to every host, sealed log, snapshots and
 // what a restarted member reads of them included. The ciphertexts that the two kinds leave are no more unlike than chance makes them.
 func TestP10_TracesOverOtherKeysLookTheSame(t *testing.T) {
-	if testing.Short() {
-		t.Skip("one goroutine: the race detector would see nothing, for minutes")
-	}
 	lot := rand.New(rand.NewPCG(10, 10))
 	still := func() hidden { return hidden{0, telling("aaaaaaaaaaaaaaaa")} }
 	moving := func() hidden {
@@ -156,9 +153,6 @@ func unlike(a, b []byte) (x float64) {
 // P11: whatever a call of one size comes to, hosts see the same, and so does the chain, whose batches are part of it: a success, a contract's
 // refusal, a trap, a message to nobody, a payment without the money.
 func TestP11_WhateverCallsComeToLooksTheSame(t *testing.T) {
-	if testing.Short() {
-		t.Skip("one goroutine: the race detector would see nothing, for minutes")
-	}
 	pad := func(msg string) string { return msg + strings.Repeat(" ", 220-len(msg)) }
 	as := func(msg string) func() hidden { return func() hidden { return hidden{1, pad(msg)} } }
 	want := trace(t, rounds(as(telling("fine"))))

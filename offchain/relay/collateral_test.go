@@ -263,6 +263,9 @@ func TestCollateralEndsSoon(t *testing.T) {
 	m.run(t)
 	next[*attestation.MsgStoreCollateral](t, m)
 	next[*worker.MsgRegisterWorker](t, m)
+	for m.chain.record().IdentityKey == nil { // the message is on its way
+		time.Sleep(time.Millisecond)
+	}
 	m.chain.mu.Lock()
 	m.chain.now = now().AddDate(0, 0, 14)
 	m.chain.workers[self.Name()].ExpiryHeight = m.chain.height + 1_000_000 // its height is no reason to renew

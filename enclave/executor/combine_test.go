@@ -117,8 +117,6 @@ func (a *asking) holds(want bool) {
 	}
 }
 
-func always(dprf.Set) bool { return true }
-
 // A gatekeeper that lies where nobody is there yet to be compared with makes nobody hold a false key: another holder's part is waited for.
 func TestP06_ALiarAmongTheFirstToAnswer(t *testing.T) {
 	a := newAsking(t, 4, 2)

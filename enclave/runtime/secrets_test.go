@@ -20,7 +20,6 @@ type dump struct {
 	seen    map[visited]bool
 	bytes   [][]byte // every byte slice, array and string
 	secrets map[dprf.Set][]byte
-	keys    []keytree.Cluster
 }
 
 type visited struct {

@@ -362,9 +362,9 @@ func TestP06_OneLessThanThresholdLearnsNothingOfTheLastKey(t *testing.T) {
 					sets, _ := dprf.Sets(n, k)
 					for i := range n {
 						for v, b := range held(sets, uint32(i)) {
-							value := string(x.drawn[i][v*keytree.Size : (v+1)*keytree.Size])
-							if secret := b == coalition; known[value] == secret {
-								t.Errorf("what member %d contributed to the key of %b: known is %v", i, b, known[value])
+							isKnown := known[string(x.drawn[i][v*keytree.Size:(v+1)*keytree.Size])]
+							if secret := b == coalition; isKnown == secret {
+								t.Errorf("what member %d contributed to the key of %b: known is %v", i, b, isKnown)
 							}
 						}
 					}
